@@ -1,0 +1,111 @@
+"""Rows of token ids with the mask of the tokens that count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRow:
+    """One conversation as token ids; `answer_mask` is True on the model's own tokens, the stop token included."""
+
+    token_ids: tuple[int, ...]
+    answer_mask: tuple[bool, ...]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRows:
+    """Token ids padded on the right.
+
+    Example, prompt "P Q", answer "a <stop>", one column of padding:
+    token_ids   P Q a s .      attention_mask 1 1 1 1 0      answer_mask 0 0 1 1 0
+    The log-probability of column t is read from the hidden state of column t - 1, so column 0 never counts.
+
+    `trunk` holds the activations where the trained layers begin, if the layers below are frozen and were run already;
+    `trunk_key` names those layers, so that no other network takes them for its own.
+    """
+
+    token_ids: Int[Tensor, "B T"]
+    attention_mask: Bool[Tensor, "B T"]
+    answer_mask: Bool[Tensor, "B T"]
+    trunk: Float[Tensor, "B T D"] | None = None
+    trunk_key: str = ""
+
+    def __post_init__(self) -> None:
+        shapes = {self.token_ids.shape, self.attention_mask.shape, self.answer_mask.shape}
+        if len(shapes) != 1:
+            raise ValueError(f"token_ids, attention_mask and answer_mask must have one shape, got {shapes}")
+        if bool((self.answer_mask & ~self.attention_mask).any()) or bool(self.answer_mask[:, 0].any()):
+            raise ValueError("an answer token must be attended to and have a token before it")
+
+    def __len__(self) -> int:
+        return self.token_ids.shape[0]
+
+    @property
+    def num_answer_tokens(self) -> int:
+        """How many tokens count."""
+        return int(self.answer_mask.sum().item())
+
+    @property
+    def lengths(self) -> Int[Tensor, "B"]:
+        """Tokens a row, padding not counted."""
+        return self.attention_mask.sum(-1)
+
+    def select(self, index: Int[Tensor, "M"]) -> Self:
+        """The rows at `index`, cut to the longest of them."""
+        width = int(self.lengths[index].max().item())
+        cut = (slice(None), slice(width))
+        return replace(
+            self,
+            token_ids=self.token_ids[index][cut],
+            attention_mask=self.attention_mask[index][cut],
+            answer_mask=self.answer_mask[index][cut],
+            trunk=None if self.trunk is None else self.trunk[index][cut],
+        )
+
+    def with_trunk(self, trunk: Float[Tensor, "B T D"], key: str) -> Self:
+        """The same rows with the activations of the frozen layers of that name."""
+        return replace(self, trunk=trunk, trunk_key=key)
+
+    def to(self, device: torch.device) -> Self:
+        """The same rows on a device."""
+        return replace(
+            self,
+            token_ids=self.token_ids.to(device),
+            attention_mask=self.attention_mask.to(device),
+            answer_mask=self.answer_mask.to(device),
+            trunk=None if self.trunk is None else self.trunk.to(device),
+        )
+
+
+def collated(rows: Sequence[EncodedRow], pad_id: int) -> TokenRows:
+    """The rows in one tensor, padded on the right with `pad_id` to the longest."""
+    if not rows:
+        raise ValueError("cannot collate zero rows")
+    width = max(len(row.token_ids) for row in rows)
+    token_ids = torch.full((len(rows), width), pad_id, dtype=torch.long)
+    attention_mask = torch.zeros((len(rows), width), dtype=torch.bool)
+    answer_mask = torch.zeros((len(rows), width), dtype=torch.bool)
+    for i, row in enumerate(rows):
+        token_ids[i, : len(row.token_ids)] = torch.tensor(row.token_ids)
+        attention_mask[i, : len(row.token_ids)] = True
+        answer_mask[i, : len(row.answer_mask)] = torch.tensor(row.answer_mask)
+    return TokenRows(token_ids, attention_mask, answer_mask)
+
+
+def micro_batches(
+    index: Int[Tensor, "part"], lengths: Int[Tensor, "num"], micro_batch_size: int
+) -> Iterator[Int[Tensor, "micro"]]:
+    """The rows at `index` in micro-batches, longest first, so that rows of similar length share their padding.
+
+    Losses have global denominators, so the split changes no number beyond rounding.
+    """
+    by_length = index[lengths[index].argsort(descending=True, stable=True)]
+    yield from by_length.split(micro_batch_size)

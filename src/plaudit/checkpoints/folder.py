@@ -1,0 +1,105 @@
+"""One checkpoint: named tensors and a JSON state in a folder, sealed by checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import JsonValue
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from plaudit.runs.directory import RunDirectory
+from plaudit.runs.files import full_disk_explained, write_json
+from plaudit.schemas.errors import PlauditError
+
+_TENSORS, _STATE, _SEAL = "tensors.safetensors", "state.json", "checksums.json"
+
+
+class CheckpointDamagedError(PlauditError):
+    """A checkpoint that is not what was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What `save_checkpoint` was given."""
+
+    tensors: dict[str, torch.Tensor]
+    state: dict[str, JsonValue]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_checkpoint(folder: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, JsonValue]) -> None:
+    """Writes the folder beside its final place, syncs it, reads it back, and renames it there.
+
+    Raises PlauditError on a full disk; then the folder does not exist and nothing else changed.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with full_disk_explained(folder):
+            partial.mkdir(parents=True)
+            save_file(
+                {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, partial / _TENSORS
+            )
+            with (partial / _TENSORS).open("rb") as file:
+                os.fsync(file.fileno())
+            write_json(partial / _STATE, dict(state))
+            write_json(partial / _SEAL, {name: _sha256(partial / name) for name in (_TENSORS, _STATE)})
+            _verify(partial)
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
+    except SafetensorError as error:
+        # safetensors reports a full disk as its own error, without the number that says so.
+        raise PlauditError(
+            f"cannot write the checkpoint {folder}: {error}. Free some space, then use --resume"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _verify(folder: Path) -> None:
+    try:
+        seal = json.loads((folder / _SEAL).read_bytes())
+        damaged = [name for name in (_TENSORS, _STATE) if seal[name] != _sha256(folder / name)]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointDamagedError(f"the checkpoint {folder} is incomplete: {error}") from error
+    if damaged:
+        raise CheckpointDamagedError(
+            f"the checkpoint {folder} is damaged: {', '.join(damaged)} is not what was written"
+        )
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """What was saved there. Raises CheckpointDamagedError, naming the file, for anything else."""
+    _verify(folder)
+    return Checkpoint(load_file(folder / _TENSORS), json.loads((folder / _STATE).read_bytes()))
+
+
+def latest_checkpoint(run: RunDirectory) -> tuple[int, Checkpoint]:
+    """The newest checkpoint that verifies, and its step; damaged ones are named in the run's log and passed over.
+
+    Raises PlauditError where none is left.
+    """
+    for step in reversed(run.checkpoint_steps()):
+        try:
+            return step, load_checkpoint(run.checkpoint_folder(step))
+        except CheckpointDamagedError as error:
+            run.log(f"{error}; using the one before")
+    raise PlauditError(f"{run.path} holds no usable checkpoint to resume from: start a new run")
+
+
+def keep_latest(run: RunDirectory, num_kept: int) -> None:
+    """Removes all but the `num_kept` newest checkpoints. The newest was verified when it was written."""
+    for step in run.checkpoint_steps()[:-num_kept]:
+        shutil.rmtree(run.checkpoint_folder(step))

@@ -1,0 +1,99 @@
+"""Which shape has this file? Answered from its first rows' columns, never from its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from plaudit.formats import alpaca, dolly, hh, native, oasst, openai_chat, plain, ranked, snapshot, trl
+from plaudit.formats.jsonl import objects
+from plaudit.schemas.errors import PlauditError, RowError
+
+_NUM_ROWS = 5
+
+
+class Shape(StrEnum):
+    """The shapes of files plaudit knows."""
+
+    NATIVE = "native"
+    TRL = "trl"
+    RANKED = "ranked"
+    HH = "hh"
+    OPENAI_CHAT = "openai-chat"
+    OASST = "oasst"
+    ALPACA = "alpaca"
+    DOLLY = "dolly"
+    PLAIN = "plain"
+    SNAPSHOT = "snapshot"
+
+
+COLUMNS: dict[Shape, str] = {
+    Shape.NATIVE: '"kind" and the fields of that record',
+    Shape.TRL: '"prompt" with "completion", "label", or "chosen" and "rejected"',
+    Shape.RANKED: '"prompt", "completions", "ranks"',
+    Shape.HH: '"chosen", "rejected" as "\\n\\nHuman: ..." dialogues, or "text": [A, B] and "score"',
+    Shape.OPENAI_CHAT: '"messages", or "input", "preferred_output", "non_preferred_output"',
+    Shape.OASST: '"message_tree_id" and "prompt", or "message_id" and "replies"',
+    Shape.ALPACA: '"instruction", "output" (text or a list, best first)',
+    Shape.DOLLY: '"instruction", "context", "response"',
+    Shape.PLAIN: '"text", or a .txt file',
+    Shape.SNAPSHOT: "a folder with manifest.json",
+}
+"""What each shape is known by, for people."""
+
+_RECOGNISES: dict[Shape, Callable[[Mapping[str, JsonValue]], bool]] = {
+    Shape.TRL: trl.recognises,
+    Shape.RANKED: ranked.recognises,
+    Shape.HH: hh.recognises,
+    Shape.OPENAI_CHAT: openai_chat.recognises,
+    Shape.OASST: oasst.recognises,
+    Shape.ALPACA: alpaca.recognises,
+    Shape.DOLLY: dolly.recognises,
+}
+
+
+def detect_shape(path: Path) -> Shape:
+    """The one shape the file's first rows have. Raises PlauditError where none fits, several do, or rows differ."""
+    if path.is_dir() and snapshot.is_snapshot(path):
+        return Shape.SNAPSHOT
+    if not path.is_dir() and plain.is_text_file(path):
+        return Shape.PLAIN
+    first = list(islice(objects(path), _NUM_ROWS))
+    rows = [found.columns for found in first if not isinstance(found, RowError)]
+    if not rows:
+        unreadable = next((found for found in first if isinstance(found, RowError)), None)
+        raise unreadable or PlauditError(f"{path} holds no rows: check that it was written completely")
+    if native.recognises(rows[0]):
+        return Shape.NATIVE
+    # A row that fits nothing, among others that do, is a broken row of theirs: the reader says what is wrong with it.
+    recognised = [shapes for columns in rows if (shapes := _shapes_of(columns))]
+    common = set(Shape).intersection(*recognised) if recognised else set()
+    if len(common) == 1:
+        return common.pop()
+    if recognised and not common:
+        found = ", ".join(sorted({shape for shapes in recognised for shape in shapes}))
+        raise PlauditError(f"{path} mixes rows of the shapes {found}: put each into its own file")
+    raise PlauditError(_cannot_tell(path, rows[0], sorted(common)))
+
+
+def _shapes_of(columns: Mapping[str, JsonValue]) -> list[Shape]:
+    if native.recognises(columns):
+        return [Shape.NATIVE]
+    shapes = [shape for shape, recognises in _RECOGNISES.items() if recognises(columns)]
+    # Last, because files of other shapes often carry the rendered row as "text" beside their columns.
+    return shapes or ([Shape.PLAIN] if plain.recognises(columns) else [])
+
+
+def _cannot_tell(path: Path, columns: Mapping[str, JsonValue], shapes: list[Shape]) -> str:
+    names = ", ".join(columns) or "no columns"
+    known = "\n".join(f"  {shape}: {text}" for shape, text in COLUMNS.items())
+    if shapes:
+        return f"{path} has the columns {names}, which fit {' and '.join(shapes)}: name one with --shape"
+    return (
+        f"{path} has the columns {names}, which fit no known shape. Rename them, or name a shape with --shape to see "
+        f"which column it misses. Known shapes:\n{known}"
+    )

@@ -1,0 +1,183 @@
+"""One foreign row on its way to a record: typed access to its columns, its id, and what is left over."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+from pydantic import JsonValue, ValidationError
+
+from plaudit.formats.jsonl import objects
+from plaudit.formats.messages import MisfitError, messages_from, shown
+from plaudit.schemas.conversation import Messages, assistant, canonical_json, row_id, user
+from plaudit.schemas.errors import RowError
+from plaudit.schemas.feedback import AnyRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Something a reader leaves out on purpose (a machine's answer among people's), counted under its reason."""
+
+    reason: str
+
+
+Item = AnyRecord | Dropped | RowError
+
+
+class Provenance(TypedDict):
+    """What every record takes from its row besides the content."""
+
+    id: str
+    source: str
+    weight: float
+    annotator: str | None
+    extra: dict[str, JsonValue]
+
+
+class Row:
+    """The columns of one row, taken by name; `provenance` puts what nobody took into `extra`."""
+
+    def __init__(self, columns: dict[str, JsonValue], *, source: str, ordinal: int = 0) -> None:
+        self.columns = columns
+        self._source = source
+        self._ordinal = ordinal
+        self._taken: set[str] = set()
+        self._leftover: dict[str, JsonValue] = {}
+
+    def has(self, *names: str) -> bool:
+        """Whether every one of these columns is there and not null."""
+        return all(self.columns.get(name) is not None for name in names)
+
+    def take(self, name: str, expected: str) -> JsonValue:
+        """The column's value, null included. Raises MisfitError where the row has no such column."""
+        if name not in self.columns:
+            raise MisfitError(name, expected, f"no such column (the row has {', '.join(self.columns) or 'none'})")
+        self._taken.add(name)
+        return self.columns[name]
+
+    def text(self, name: str) -> str:
+        """The column's text."""
+        value = self.take(name, "text")
+        if not isinstance(value, str):
+            raise MisfitError(name, "text", shown(value))
+        return value
+
+    def items(self, name: str) -> list[JsonValue]:
+        """The column's list."""
+        value = self.take(name, "a list")
+        if not isinstance(value, list):
+            raise MisfitError(name, "a list", shown(value))
+        return value
+
+    def number(self, name: str) -> float | None:
+        """The column's number, None where it is missing or null."""
+        if not self.has(name):
+            return None
+        value = self.take(name, "a number")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise MisfitError(name, "a number", shown(value))
+        return float(value)
+
+    def messages(self, name: str) -> Messages:
+        """The column's messages; what they hold besides role and content goes to `extra` under `name[i].key`."""
+        return self.messages_of(self.take(name, "a list of messages"), name)
+
+    def messages_of(self, value: JsonValue, path: str) -> Messages:
+        """The messages of a value found at `path` inside the row."""
+        messages, leftover = messages_from(value, path)
+        self._leftover |= leftover
+        return messages
+
+    def prompt_of(self, value: JsonValue, path: str) -> Messages:
+        """The prompt a text or a list of messages stands for; empty text is no message at all."""
+        if isinstance(value, str):
+            return (user(value),) if value else ()
+        return self.messages_of(value, path)
+
+    def answer_of(self, value: JsonValue, path: str) -> Messages:
+        """The answer a text or a list of messages stands for. Raises MisfitError where it repeats the prompt."""
+        if isinstance(value, str):
+            return (assistant(value),)
+        messages = self.messages_of(value, path)
+        if messages and messages[0].role in ("user", "system"):
+            raise MisfitError(
+                path,
+                "the answer alone, starting with an assistant message",
+                f"a {messages[0].role.value} message first (where answers repeat the prompt, remove its column)",
+            )
+        return messages
+
+    def leave(self, name: str, value: JsonValue) -> None:
+        """Keeps a part of a taken column in `extra` under `name`."""
+        self._leftover[name] = value
+
+    def provenance(self) -> Provenance:
+        """The row's id, source, weight and annotator, and all columns not taken.
+
+        `id`, `source` and `annotator` count where they are text (an id may be a whole number); elsewhere they are
+        somebody else's columns and stay in `extra`. Raises MisfitError for a weight that is no number.
+        """
+        row_columns = self.columns
+        found = {name: row_columns.get(name) for name in ("id", "source", "annotator")}
+        number_id = isinstance(found["id"], int) and not isinstance(found["id"], bool)
+        own = {name: value for name, value in found.items() if isinstance(value, str) and value}
+        if number_id:
+            own["id"] = str(found["id"])
+        weight = self.number("weight")
+        taken = self._taken | own.keys()
+        extra = {name: value for name, value in row_columns.items() if name not in taken}
+        return Provenance(
+            id=own["id"] if "id" in own else row_id(row_columns, self._ordinal),
+            source=own.get("source", self._source),
+            weight=1.0 if weight is None else weight,
+            annotator=own.get("annotator"),
+            extra=extra | self._leftover,
+        )
+
+
+RecordsOf = Callable[[Row], Iterable[AnyRecord | Dropped]]
+
+
+def items(path: Path, records_of: RecordsOf) -> Iterator[Item]:
+    """What each row of the file gives, in order: records, what was left out, and a RowError for a row that misfits."""
+    equal_rows: Counter[bytes] = Counter()
+    for found in objects(path):
+        if isinstance(found, RowError):
+            yield found
+            continue
+        try:
+            digest = _digest(found.columns)
+            row = Row(found.columns, source=path.name, ordinal=equal_rows[digest])
+            equal_rows[digest] += 1
+            yield from list(records_of(row))
+        except MisfitError as misfit:
+            yield RowError(str(path), found.line, misfit.field, misfit.expected, misfit.got)
+        except ValidationError as error:
+            yield _row_error(path, found.line, error)
+
+
+def strict(found: Iterable[Item]) -> Iterator[AnyRecord]:
+    """The records alone. Raises the first RowError."""
+    for item in found:
+        if isinstance(item, RowError):
+            raise item
+        if not isinstance(item, Dropped):
+            yield item
+
+
+def _digest(columns: dict[str, JsonValue]) -> bytes:
+    try:
+        return hashlib.sha256(canonical_json(columns).encode()).digest()
+    except (UnicodeEncodeError, TypeError) as error:  # lone surrogates; dates and bytes out of Parquet
+        raise MisfitError("(row)", "Unicode text, numbers, lists and objects", str(error)) from error
+
+
+def _row_error(path: Path, line: int, error: ValidationError) -> RowError:
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "(row)"
+    expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return RowError(str(path), line, field, expected, shown(first["input"]) if first["loc"] else "a row that is not so")

@@ -1,0 +1,57 @@
+"""The model card every model folder gets: what it is, what it came from, what was measured, how to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+_HOW = {
+    "sft": "fine-tuned from demonstrations, on the assistant's tokens only",
+    "pretrain": "trained further on plain documents",
+    "reward": "a reward model trained from people's preferences; its raw score is the single output",
+    "ppo": "improved by PPO against a reward model, with a KL penalty to the model it started from",
+    "rloo": "improved by RLOO against a reward model, with a KL penalty to the model it started from",
+    "dpo": "trained by DPO on people's preferences",
+    "export": "merged from a base model and an adapter",
+}
+
+_TEMPLATE = """---
+library_name: transformers
+tags: [plaudit, {made_by}]
+base_model: {parent}
+---
+# A model made by plaudit
+
+Base: `{parent}`. It was {how}.
+
+{numbers}
+## Use
+
+{use}
+
+## Limits
+
+It was trained on little data and measured only as above. It may state falsehoods with confidence, and it has not been
+checked for safety. Licences of the base model and of the data it was trained on apply to it.
+"""
+
+_CAUSAL = """    from transformers import AutoModelForCausalLM, AutoTokenizer
+    model = AutoModelForCausalLM.from_pretrained("{folder}")
+
+or `plaudit chat --model {folder}`."""
+
+_REWARD = """    from transformers import AutoModelForSequenceClassification
+    model = AutoModelForSequenceClassification.from_pretrained("{folder}")  # raw scores
+
+Score whole conversations in the chat template, up to and including the stop token."""
+
+
+def write_card(folder: Path, *, name: str, made_by: str, parent: str, numbers: Mapping[str, float]) -> None:
+    """Writes README.md into a model folder that will be known as `name`."""
+    table = ""
+    if numbers:
+        rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in numbers.items())
+        table = f"| measured | value |\n|---|---|\n{rows}\n"
+    use = (_REWARD if made_by == "reward" else _CAUSAL).format(folder=name)
+    text = _TEMPLATE.format(made_by=made_by, parent=parent, how=_HOW[made_by], numbers=table, use=use)
+    (folder / "README.md").write_text(text, encoding="utf-8")

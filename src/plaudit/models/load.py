@@ -1,0 +1,107 @@
+"""A model by name: `smollm2-135m`, `tiny`, a folder, a hub id, or a GGUF file."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+
+from plaudit.models import smollm2, tiny
+from plaudit.schemas.errors import PlauditError
+from plaudit.text.chat import ChatCodec
+
+
+class Precision(StrEnum):
+    """The type of the weights."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return torch.float32 if self is Precision.FLOAT32 else torch.bfloat16
+
+
+def device_for(name: str) -> torch.device:
+    """The device of that name; `auto` is CUDA where there is one. Raises PlauditError for one this machine lacks."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise PlauditError(f"device {name!r}: torch sees no CUDA device here; use --device cpu or auto")
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise PlauditError(f"device {name!r} is not one torch knows: use auto, cpu or cuda") from error
+
+
+def model_location(name: str) -> tuple[str, dict[str, str]]:
+    """Where `from_pretrained` finds the model, and the extra arguments a GGUF file needs."""
+    if name == smollm2.NAME:
+        return str(smollm2.smollm2_folder()), {}
+    path = Path(name)
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise PlauditError(f"model {name!r}: no such file")
+        return str(path.parent), {"gguf_file": path.name}
+    looks_like_path = name.startswith((".", "/", "~")) or path.exists()
+    # An adapter's folder has no config of its own, but the tokenizer and the template it was trained with.
+    known = ("config.json", "adapter_config.json")
+    if looks_like_path and not any((path / file).is_file() for file in known):
+        raise PlauditError(
+            f"model {name!r}: that folder holds no config.json. Give a folder written by save_pretrained (or by plaudit), "
+            f"a hub id, a .gguf file, {smollm2.NAME!r} or {tiny.NAME!r}"
+        )
+    return name, {}
+
+
+def load_causal_lm(
+    name: str, *, precision: Precision = Precision.FLOAT32, device: torch.device | None = None
+) -> PreTrainedModel:
+    """The causal language model of that name, dropout off. An adapter folder gives its base model with it merged.
+
+    Raises PlauditError, with the cause and the next step, where it cannot be had.
+    """
+    if name == tiny.NAME:
+        model = tiny.tiny_model()
+    elif (Path(name) / "adapter_config.json").is_file():
+        from peft import AutoPeftModelForCausalLM
+
+        model = AutoPeftModelForCausalLM.from_pretrained(name, dtype=precision.dtype).merge_and_unload()
+    else:
+        location, extra = model_location(name)
+        try:
+            model = AutoModelForCausalLM.from_pretrained(location, dtype=precision.dtype, **extra)
+        except (OSError, ValueError, KeyError) as error:
+            raise PlauditError(f"model {name!r} could not be loaded: {_first_line(error)}") from error
+        if "gguf_file" in extra:
+            model = _saveable(model)
+    model.eval()
+    return model.to(device=device or torch.device("cpu"), dtype=precision.dtype)
+
+
+def _saveable(model: PreTrainedModel) -> PreTrainedModel:
+    """The model as one that was never quantised: read from GGUF, its weights are plain tensors, yet it refuses to be saved."""
+    settings = model.config.to_dict()
+    settings.pop("quantization_config", None)
+    with torch.random.fork_rng(devices=[]):
+        plain = AutoModelForCausalLM.from_config(AutoConfig.for_model(**settings), dtype=model.dtype)
+    plain.load_state_dict(model.state_dict())
+    return plain
+
+
+def load_codec(name: str) -> ChatCodec:
+    """The tokenizer of that model with its chat template. Raises PlauditError where either is missing."""
+    if name == tiny.NAME:
+        return ChatCodec(tiny.tiny_tokenizer())
+    location, extra = model_location(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(location, **extra)
+    except (OSError, ValueError, KeyError) as error:
+        raise PlauditError(f"the tokenizer of {name!r} could not be loaded: {_first_line(error)}") from error
+    return ChatCodec(tokenizer)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

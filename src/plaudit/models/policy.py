@@ -1,0 +1,203 @@
+"""The policy and its frozen reference."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from plaudit.algorithms.logprobs import token_logprobs
+from plaudit.batches.tokens import TokenRows
+from plaudit.models.trunk import Branch, trunk_of
+from plaudit.schemas.errors import PlauditError
+
+# Rows of the language-model head computed at once: bounds the [rows, vocabulary] tensor whatever the batch.
+HEAD_CHUNK = 2048
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainLayers:
+    """Which parameters learn."""
+
+    kind: Literal["all", "upper", "lora"] = "upper"
+    """`all`: every layer; `upper`: the top `num_upper` layers, head frozen, far cheaper; `lora`: adapters in every layer."""
+    num_upper: int = 6
+    """How many upper layers learn under `upper`. More fits more, costs more, and forgets more."""
+    lora_rank: int = 16
+    """Rank of the adapters under `lora`. Higher fits more."""
+    lora_alpha: int = 32
+    """The adapters' output is scaled by alpha / rank."""
+
+    def __post_init__(self) -> None:
+        if self.num_upper < 1 or self.lora_rank < 1:
+            raise PlauditError(f"num_upper and lora_rank must be at least 1, got {self.num_upper} and {self.lora_rank}")
+
+    @property
+    def upper(self) -> int | None:
+        """The number of upper layers that learn; None where that does not bound them."""
+        return self.num_upper if self.kind == "upper" else None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStats:
+    """What a policy says of the counted tokens, zero elsewhere. `hidden` is the state *before* each token."""
+
+    logprobs: Float[Tensor, "B T"]
+    entropy: Float[Tensor, "B T"]
+    hidden: Float[Tensor, "B T D"]
+
+
+class Policy(Protocol):
+    """What a trainer knows of the model it improves."""
+
+    def prepared(self, rows: TokenRows) -> TokenRows:
+        """The rows with all that is constant in training computed once."""
+        ...
+
+    def __call__(self, rows: TokenRows, temperature: float = 1.0) -> TokenStats:
+        """Log-probabilities of the answer tokens, with gradient."""
+        ...
+
+    def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Names and parameters that learn."""
+        ...
+
+
+class Reference(Protocol):
+    """The frozen policy that the KL is measured against."""
+
+    def __call__(self, rows: TokenRows, temperature: float = 1.0) -> Float[Tensor, "B T"]:
+        """Log-probabilities of the answer tokens, no gradient."""
+        ...
+
+
+def before(hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+    """Column t holds the state that column t's token was chosen in: hidden[t - 1]; zeros in column 0."""
+    return torch.cat([torch.zeros_like(hidden[:, :1]), hidden[:, :-1]], dim=1)
+
+
+def answer_stats(hidden: Float[Tensor, "B T D"], head: nn.Module, rows: TokenRows, temperature: float) -> TokenStats:
+    """Log-probability and entropy of the answer tokens. The head runs on counted positions only, in chunks."""
+    states = before(hidden)
+    mask = rows.answer_mask
+    chosen, targets = states[mask], rows.token_ids[mask]
+    parts = [
+        token_logprobs(head(chosen[i : i + HEAD_CHUNK]), targets[i : i + HEAD_CHUNK], temperature)
+        for i in range(0, len(targets), HEAD_CHUNK)
+    ]
+    shape, device = rows.token_ids.shape, hidden.device
+    logprobs = torch.zeros(shape, device=device).masked_scatter(mask, torch.cat([part[0] for part in parts]))
+    entropy = torch.zeros(shape, device=device).masked_scatter(mask, torch.cat([part[1] for part in parts]))
+    return TokenStats(logprobs, entropy, states)
+
+
+class PolicyModel(nn.Module):
+    """A causal language model of which some layers learn."""
+
+    def __init__(self, model: PreTrainedModel, train: TrainLayers) -> None:
+        super().__init__()
+        self.train_layers = train
+        model.requires_grad_(train.kind == "all")
+        trunk = trunk_of(model, train.upper)
+        if train.kind == "lora":
+            model = _with_lora(model, train)
+        elif train.kind == "upper":
+            _upper_layers(model, train.num_upper).requires_grad_(True)
+        self.full = model
+        causal_lm = model.get_base_model() if train.kind == "lora" else model
+        self.branch = Branch(causal_lm.base_model, trunk)
+        self.head: nn.Module = causal_lm.get_output_embeddings()
+
+    def prepared(self, rows: TokenRows) -> TokenRows:
+        """The rows with the frozen layers' activations, where there are frozen layers below."""
+        trunk = self.branch.trunk
+        return rows if trunk is None else trunk.prepared(rows)
+
+    def forward(self, rows: TokenRows, temperature: float = 1.0) -> TokenStats:
+        return answer_stats(self.branch(rows), self.head, rows, temperature)
+
+    def states(self, rows: TokenRows) -> Float[Tensor, "B T D"]:
+        """The state before each token, no head: what a critic on the policy's layers reads."""
+        return before(self.branch(rows))
+
+    @property
+    def width(self) -> int:
+        """The size of a hidden state."""
+        return int(self.full.config.hidden_size)
+
+    def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Names (as in the saved model) and parameters that learn."""
+        return ((name, parameter) for name, parameter in self.full.named_parameters() if parameter.requires_grad)
+
+    def reference(self) -> ReferenceModel:
+        """This policy as it is now, frozen. With LoRA it is the same network, adapters off; else trained layers are copied."""
+        return ReferenceModel(self)
+
+
+class ReferenceModel:
+    """The policy as it was, for log-probabilities only."""
+
+    def __init__(self, policy: PolicyModel) -> None:
+        self._policy = policy
+        self._head: nn.Module
+        if policy.train_layers.kind == "lora":
+            self._branch, self._head = policy.branch, policy.head
+        elif policy.branch.trunk is not None:
+            self._branch, self._head = frozen_copy(policy.branch), policy.head
+        else:
+            whole = copy.deepcopy(policy.full).requires_grad_(False)
+            self._branch, self._head = Branch(whole.base_model, None), whole.get_output_embeddings()
+
+    def _adapters_off(self) -> AbstractContextManager[None]:
+        if self._policy.train_layers.kind == "lora":
+            off: AbstractContextManager[None] = self._policy.full.disable_adapter()
+            return off
+        return nullcontext()
+
+    @torch.no_grad()
+    def __call__(self, rows: TokenRows, temperature: float = 1.0) -> Float[Tensor, "B T"]:
+        with self._adapters_off():
+            return answer_stats(self._branch(rows), self._head, rows, temperature).logprobs
+
+
+def frozen_copy(branch: Branch) -> Branch:
+    """The branch with its own copy of layers and norm, frozen; embedding and trunk stay shared."""
+    twin = copy.copy(branch)
+    twin._modules = dict(branch._modules)
+    body = copy.copy(branch.body)
+    body._modules = dict(branch.body._modules)
+    body.layers = copy.deepcopy(branch.body.layers).requires_grad_(False)
+    body.norm = copy.deepcopy(branch.body.norm).requires_grad_(False)
+    twin.body = body
+    return twin
+
+
+def _upper_layers(model: PreTrainedModel, num_upper: int) -> nn.ModuleList:
+    """The top layers and the final norm, wherever the architecture keeps them."""
+    stacks = [module for module in model.base_model.children() if isinstance(module, nn.ModuleList)]
+    if len(stacks) != 1 or len(stacks[0]) < num_upper:
+        raise PlauditError(
+            f"train_layers 'upper': cannot find {num_upper} layers in a {model.config.model_type!r} model; use 'all' or 'lora'"
+        )
+    modules = list(model.base_model.children())
+    after = modules[modules.index(stacks[0]) + 1 :]
+    return nn.ModuleList([*list(stacks[0])[-num_upper:], *after])
+
+
+def _with_lora(model: PreTrainedModel, train: TrainLayers) -> PreTrainedModel:
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=train.lora_rank, lora_alpha=train.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        adapted: PreTrainedModel = get_peft_model(model, config)
+    return adapted.eval()

@@ -1,0 +1,139 @@
+"""The reward model: a sequence classifier with one bias-free output, read at the last token."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+
+from plaudit.batches.tokens import TokenRows
+from plaudit.models.load import Precision, load_causal_lm
+from plaudit.models.policy import TrainLayers, _upper_layers
+from plaudit.models.trunk import Branch, Trunk, trunk_of
+from plaudit.schemas.errors import PlauditError
+
+
+class RewardModel(nn.Module):
+    """Scores whole answers. `mean` and `std` are those of the reference policy's answers; `normalised` applies them."""
+
+    def __init__(self, model: PreTrainedModel, train: TrainLayers, *, mean: float = 0.0, std: float = 1.0) -> None:
+        super().__init__()
+        if train.kind == "lora":
+            model = _with_lora(model, train)
+            classifier = model.get_base_model()
+        else:
+            classifier = model
+            model.requires_grad_(train.kind == "all")
+            if train.kind == "upper":
+                _upper_layers(model, train.num_upper).requires_grad_(True)
+            model.score.requires_grad_(True)
+        self.full = model
+        self.mean, self.std = mean, std
+        self.train_layers = train
+        self.branch = Branch(classifier.base_model, trunk_of(classifier, train.upper))
+        self.head: nn.Linear = classifier.score
+        active = "default"
+        if train.kind == "lora":
+            self.head = classifier.score.modules_to_save[active]
+
+    def prepared(self, rows: TokenRows) -> TokenRows:
+        """The rows with the frozen layers' activations, where there are frozen layers below."""
+        trunk = self.branch.trunk
+        return rows if trunk is None else trunk.prepared(rows)
+
+    def forward(self, rows: TokenRows) -> Float[Tensor, "B"]:
+        """The raw score at each row's last token."""
+        hidden = self.branch(rows)
+        last = hidden[torch.arange(len(rows), device=hidden.device), rows.lengths - 1]
+        scores: Tensor = self.head(last).squeeze(-1).float()
+        return scores
+
+    def normalised(self, rows: TokenRows) -> Float[Tensor, "B"]:
+        """(raw score - mean) / std."""
+        return (self(rows) - self.mean) / self.std
+
+    def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Names (as in the saved model) and parameters that learn."""
+        return ((name, parameter) for name, parameter in self.full.named_parameters() if parameter.requires_grad)
+
+    def on_trunk(self, trunk: Trunk | None) -> bool:
+        """Moves onto `trunk` if it computes the same as the layers it would replace; says whether it did.
+
+        Then rows prepared for the trunk's owner serve here too.
+        """
+        if trunk is None or self.train_layers.kind == "lora":
+            return False
+        classifier = self.full
+        if int(classifier.config.num_hidden_layers) <= trunk.num_layers:
+            return False
+        if Trunk(classifier.base_model, trunk.num_layers).key != trunk.key:
+            return False
+        self.branch = Branch(classifier.base_model, trunk)
+        return True
+
+
+def new_reward_model(name: str, train: TrainLayers, *, seed: int, precision: Precision, pad_id: int) -> RewardModel:
+    """A reward model on the layers of the causal model `name`, head drawn from N(0, 1 / (D + 1)), no bias.
+
+    (Stiennon et al. 2020, appendix B; Huang et al. 2024, detail 7.)
+    """
+    causal = load_causal_lm(name, precision=precision)
+    config = AutoConfig.for_model(**{**causal.config.to_dict(), "num_labels": 1})
+    config.pad_token_id = pad_id
+    with torch.random.fork_rng(devices=[]):
+        model = AutoModelForSequenceClassification.from_config(config, dtype=precision.dtype)
+    model.base_model.load_state_dict(causal.base_model.state_dict())
+    generator = torch.Generator().manual_seed(seed)
+    width = model.score.in_features
+    with torch.no_grad():
+        model.score.weight.copy_(torch.randn(1, width, generator=generator) / (width + 1) ** 0.5)
+    model.eval()
+    return RewardModel(model, train)
+
+
+def load_reward_model(folder: str, train: TrainLayers, *, precision: Precision = Precision.FLOAT32) -> RewardModel:
+    """The reward model saved in a folder (or a hub id), with its normalisation."""
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=precision.dtype)
+    except (OSError, ValueError, KeyError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise PlauditError(f"reward model {folder!r} could not be loaded: {first}") from error
+    if model.config.num_labels != 1:
+        raise PlauditError(
+            f"{folder!r} has {model.config.num_labels} outputs; a reward model has one (num_labels=1): train one with "
+            "`plaudit reward`"
+        )
+    model.eval()
+    settings = model.config.to_dict()
+    return RewardModel(model, train, mean=float(settings.get("mean", 0.0)), std=float(settings.get("std", 1.0)))
+
+
+def save_reward_model(reward: RewardModel, folder: Path) -> None:
+    """Writes what plain transformers loads (raw scores); `mean` and `std` go into the config for plaudit's Scorer."""
+    model = reward.full
+    if reward.train_layers.kind == "lora":
+        # Of a copy: merging takes the adapters out, and training may go on.
+        model = copy.deepcopy(model).merge_and_unload()
+    model.config.update({"mean": reward.mean, "std": reward.std, "value_head_prefix": "score"})
+    model.save_pretrained(folder)
+
+
+def _with_lora(model: PreTrainedModel, train: TrainLayers) -> PreTrainedModel:
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=train.lora_rank,
+        lora_alpha=train.lora_alpha,
+        target_modules="all-linear",
+        task_type="SEQ_CLS",
+        modules_to_save=["score"],
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        adapted: PreTrainedModel = get_peft_model(model, config)
+    return adapted.eval()

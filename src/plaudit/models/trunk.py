@@ -1,0 +1,113 @@
+"""One network seen as two: the frozen layers below, and the layers a role owns above."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from plaudit.batches.tokens import TokenRows, micro_batches
+from plaudit.schemas.errors import PlauditError
+
+# Architectures whose body is: embed, layers, norm, with nothing else done to `inputs_embeds`.
+SPLITTABLE = frozenset({"llama", "qwen2", "qwen3", "mistral"})
+
+
+def _part(body: nn.Module, start: int, end: int, *, keep_norm: bool) -> nn.Module:
+    """A view of a body with only layers [start, end); it shares every parameter with the original."""
+    part = copy.copy(body)
+    part._modules = dict(body._modules)
+    part.config = copy.deepcopy(body.config)
+    part.config.num_hidden_layers = end - start
+    if part.config.to_dict().get("layer_types"):
+        part.config.layer_types = list(body.config.layer_types)[start:end]
+    part.layers = nn.ModuleList(list(body.layers)[start:end])
+    if not keep_norm:
+        part.norm = nn.Identity()
+    return part
+
+
+def hidden_states(body: nn.Module, rows: TokenRows, inputs_embeds: Tensor | None = None) -> Float[Tensor, "B T D"]:
+    """The last hidden states of a body over rows, no key-value cache built."""
+    inputs = {"input_ids": rows.token_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
+    output = body(**inputs, attention_mask=rows.attention_mask.long(), use_cache=False)
+    hidden = output.last_hidden_state
+    assert isinstance(hidden, Tensor)
+    return hidden
+
+
+class Trunk:
+    """The frozen lower layers, shared by every role that branches from them.
+
+    `key` is the SHA-256 of their weights and depth: two trunks with one key compute the same, wherever they were loaded.
+    """
+
+    def __init__(self, body: nn.Module, num_layers: int) -> None:
+        self.num_layers = num_layers
+        self._lower = _part(body, 0, num_layers, keep_norm=False)
+        self._lower.requires_grad_(False)
+        digest = hashlib.sha256(str(num_layers).encode())
+        for name, tensor in sorted(self._lower.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+        self.key = digest.hexdigest()
+
+    @torch.no_grad()
+    def __call__(self, rows: TokenRows) -> Float[Tensor, "B T D"]:
+        """The activations where the branches begin: those kept in the rows if they are this trunk's, else computed."""
+        if rows.trunk is not None and rows.trunk_key == self.key:
+            return rows.trunk
+        return hidden_states(self._lower, rows)
+
+    @torch.no_grad()
+    def prepared(self, rows: TokenRows, micro_batch_size: int = 16) -> TokenRows:
+        """The rows with the activations kept, computed in portions of similar length. What stands at padding means nothing."""
+        if rows.trunk_key == self.key:
+            return rows
+        kept: Tensor | None = None
+        for part in micro_batches(torch.arange(len(rows)), rows.lengths.cpu(), micro_batch_size):
+            states = hidden_states(self._lower, rows.select(part))
+            if kept is None:
+                kept = states.new_zeros((*rows.token_ids.shape, states.shape[-1]))
+            kept[part, : states.shape[1]] = states
+        assert kept is not None
+        return rows.with_trunk(kept, self.key)
+
+
+class Branch(nn.Module):
+    """Layers owned by one role: the whole body, or those above a trunk."""
+
+    def __init__(self, body: nn.Module, trunk: Trunk | None) -> None:
+        super().__init__()
+        self.trunk = trunk
+        if trunk is None:
+            self.body = body
+        else:
+            self.body = _part(body, trunk.num_layers, len(body.layers), keep_norm=True)
+
+    def forward(self, rows: TokenRows) -> Float[Tensor, "B T D"]:
+        """The final hidden states, after the last norm."""
+        if self.trunk is None:
+            return hidden_states(self.body, rows)
+        return hidden_states(self.body, rows, inputs_embeds=self.trunk(rows))
+
+
+def trunk_of(model: PreTrainedModel, num_trained: int | None) -> Trunk | None:
+    """The trunk below the upper `num_trained` layers; None for all layers, or where the architecture cannot be split.
+
+    Raises PlauditError for a number of layers the model does not have.
+    """
+    if num_trained is None:
+        return None
+    num_layers = int(model.config.num_hidden_layers)
+    if not 1 <= num_trained <= num_layers:
+        raise PlauditError(
+            f"train_layers = {num_trained}, but the model has {num_layers} layers: choose 1 to {num_layers}"
+        )
+    if num_trained == num_layers or model.config.model_type not in SPLITTABLE:
+        return None
+    return Trunk(model.base_model, num_layers - num_trained)

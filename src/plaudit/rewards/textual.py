@@ -1,0 +1,69 @@
+"""Scorers that read text: a rule, a person's function, anything that is a TextScorer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from pydantic import JsonValue
+
+from plaudit.batches.rollouts import Rollouts
+from plaudit.rewards.scorer import Scores
+from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.protocols import Completion, TextScorer
+from plaudit.text.prompts import EncodedPrompt
+
+
+def completions(rollouts: Rollouts) -> list[Completion]:
+    """The rollouts' answers as text."""
+    return [
+        Completion(text=text, finished=finished, num_tokens=num_tokens)
+        for text, finished, num_tokens in zip(
+            rollouts.texts, rollouts.finished.tolist(), rollouts.num_tokens.tolist(), strict=True
+        )
+    ]
+
+
+class TextualScorer:
+    """A TextScorer (rule, judge, remote server) where a Scorer is asked for."""
+
+    def __init__(self, scorer: TextScorer) -> None:
+        self._scorer = scorer
+
+    def __call__(self, prompts: Sequence[EncodedPrompt], rollouts: Rollouts) -> Scores:
+        asked = [prompts[index].messages for index in rollouts.prompt_index.tolist()]
+        scored = self._scorer.score(asked, completions(rollouts))
+        names = scored[0].components if scored else {}
+        return Scores(
+            torch.tensor([score.score for score in scored]),
+            {name: torch.tensor([score.components[name] for score in scored]) for name in names},
+        )
+
+
+RewardFunction = Callable[..., list[float]]
+
+
+class FunctionScorer:
+    """`fn(prompts, completions, **columns) -> list[float]`, as TRL's GRPO takes it.
+
+    Prompts and completions are strings; a prompt of several messages is its texts joined by newlines. `columns` maps a
+    prompt id to the values of its extra columns; each column reaches the function as one list, an entry a completion.
+    """
+
+    def __init__(self, function: RewardFunction, columns: Mapping[str, Mapping[str, JsonValue]] | None = None) -> None:
+        self._function = function
+        self._columns = columns or {}
+
+    def __call__(self, prompts: Sequence[EncodedPrompt], rollouts: Rollouts) -> Scores:
+        asked = [prompts[index] for index in rollouts.prompt_index.tolist()]
+        names = sorted({name for values in self._columns.values() for name in values})
+        columns = {name: [self._columns.get(prompt.id, {}).get(name) for prompt in asked] for name in names}
+        texts = ["\n".join(message.text for message in prompt.messages) for prompt in asked]
+        scores = self._function(texts, list(rollouts.texts), **columns)
+        if len(scores) != len(texts) or not all(math.isfinite(float(score)) for score in scores):
+            raise PlauditError(
+                f"the reward function must return one finite number a completion: {len(texts)} completions, got "
+                f"{len(scores)} values, {sum(not math.isfinite(float(score)) for score in scores)} of them not finite"
+            )
+        return Scores(torch.tensor([float(score) for score in scores]))

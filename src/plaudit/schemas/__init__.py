@@ -1,0 +1,23 @@
+"""What crosses disk or wire? Conversations, feedback records, model references and snapshots.
+
+Invariant: everything here is frozen, validated on construction, and imports neither torch nor any other room.
+"""
+
+from plaudit.schemas.conversation import Message, Messages, Role, prompt_id
+from plaudit.schemas.errors import PlauditError, RowError
+from plaudit.schemas.feedback import Comparison, Demonstration, Ranking, Rating, Verdict
+
+__all__ = [
+    "Comparison",
+    "Demonstration",
+    "Message",
+    "Messages",
+    "PlauditError",
+    "Ranking",
+    "Rating",
+    "Role",
+    "RowError",
+    "Verdict",
+    # prompt_id completes the ten
+    "prompt_id",
+]

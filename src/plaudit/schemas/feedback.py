@@ -1,0 +1,146 @@
+"""What people say about answers: demonstrations, comparisons, rankings, ratings, corrections.
+
+Every record has `id`, `source` and `weight`. `extra` keeps columns plaudit does not interpret, so nothing read from a
+file is lost on the way out.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from plaudit.schemas.conversation import Frozen, Messages, Role
+
+
+class Record(Frozen):
+    """What every record carries."""
+
+    id: str = ""
+    source: str = ""
+    weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    annotator: str | None = None
+    extra: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+def _ends_with_assistant(messages: Messages, name: str) -> None:
+    if not messages or messages[-1].role is not Role.ASSISTANT:
+        raise ValueError(f"{name} must end with an assistant message")
+
+
+class Document(Record):
+    """Plain text for continued pretraining."""
+
+    text: str = Field(min_length=1)
+
+
+class Prompt(Record):
+    """A prompt without an answer: what rollouts and evaluations start from."""
+
+    prompt: Messages = Field(min_length=1)
+
+
+class Demonstration(Record):
+    """A prompt and the answer a person would want.
+
+    `completion` may hold several turns; the loss is on its assistant messages, never on the person's.
+    """
+
+    prompt: Messages
+    completion: Messages
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _ends_with_assistant(self.completion, "completion")
+        return self
+
+
+class Verdict(StrEnum):
+    """A person's word on a pair. `both_bad` is a tie plus an absolute label; `incomparable` is dropped, with a reason."""
+
+    A = "a"
+    B = "b"
+    TIE = "tie"
+    BOTH_BAD = "both_bad"
+    INCOMPARABLE = "incomparable"
+
+
+class Comparison(Record):
+    """Two answers to one prompt and the verdict. `strength` 1-3; `margin` a rating difference for a margin loss."""
+
+    prompt: Messages
+    a: Messages
+    b: Messages
+    verdict: Verdict
+    strength: int | None = Field(default=None, ge=1, le=3)
+    margin: float | None = Field(default=None, allow_inf_nan=False)
+    reason: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _ends_with_assistant(self.a, "a")
+        _ends_with_assistant(self.b, "b")
+        return self
+
+
+class Ranking(Record):
+    """K answers to one prompt in a person's order: rank 0 is best, equal ranks are ties, None was not ranked.
+
+    `unacceptable` and `truncated` are empty (nothing said) or have one entry a completion; a truncated answer was cut off
+    by a length limit and has no stop token.
+    """
+
+    prompt: Messages
+    completions: tuple[Messages, ...] = Field(min_length=2)
+    ranks: tuple[int | None, ...]
+    unacceptable: tuple[bool, ...] = ()
+    truncated: tuple[bool, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        num = len(self.completions)
+        if len(self.ranks) != num:
+            raise ValueError(f"ranks must have one entry a completion: {len(self.ranks)} ranks, {num} completions")
+        for name, flags in (("unacceptable", self.unacceptable), ("truncated", self.truncated)):
+            if flags and len(flags) != num:
+                raise ValueError(f"{name} must be empty or have {num} entries, has {len(flags)}")
+        if any(rank is not None and rank < 0 for rank in self.ranks):
+            raise ValueError("ranks start at 0 (0 is best)")
+        for completion in self.completions:
+            _ends_with_assistant(completion, "each completion")
+        return self
+
+
+class Rating(Record):
+    """An absolute judgement of one answer: `score` between `minimum` and `maximum` (a thumb is 0 or 1)."""
+
+    prompt: Messages
+    completion: Messages
+    score: float = Field(allow_inf_nan=False)
+    minimum: float = 0.0
+    maximum: float = 1.0
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _ends_with_assistant(self.completion, "completion")
+        if not self.minimum <= self.score <= self.maximum:
+            raise ValueError(f"score {self.score} lies outside [{self.minimum}, {self.maximum}]")
+        return self
+
+
+class Correction(Record):
+    """An answer and what a person made of it."""
+
+    prompt: Messages
+    completion: Messages
+    corrected: Messages
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _ends_with_assistant(self.completion, "completion")
+        _ends_with_assistant(self.corrected, "corrected")
+        return self
+
+
+AnyRecord = Document | Prompt | Demonstration | Comparison | Ranking | Rating | Correction

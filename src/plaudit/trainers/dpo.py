@@ -1,0 +1,155 @@
+"""Direct preference optimisation: the policy from the same rankings, without a reward model or sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from plaudit.algorithms.preference import dpo_logits, soft_label_cross_entropy
+from plaudit.batches.preferences import PreferenceRows
+from plaudit.batches.tokens import TokenRows, micro_batches
+from plaudit.models.load import Precision, device_for, load_causal_lm, load_codec
+from plaudit.models.policy import PolicyModel, Reference, TrainLayers
+from plaudit.models.save import save_policy
+from plaudit.runs import RunDirectory, as_json
+from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.feedback import Comparison, Ranking
+from plaudit.schemas.preference import PreferenceGroup
+from plaudit.text.preferences import encoded_groups
+from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
+from plaudit.trainers.optimisation import OptimiserConfig
+from plaudit.trainers.reward import preference_groups, split_groups
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DPOConfig:
+    """DPO on rankings and comparisons."""
+
+    model: str = "runs/sft/model"
+    """The policy to start from, and the reference."""
+    out: str = "runs/dpo"
+    """The run folder; the model lands in its `model/`."""
+    train: TrainLayers = field(default_factory=TrainLayers)
+    """Which parameters learn."""
+    optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(learning_rate=2e-5))
+    """How they move."""
+    epochs: EpochsConfig = field(default_factory=lambda: EpochsConfig(num_epochs=2, batch_size=8, micro_batch_size=16))
+    """How long and in what portions; an item is a prompt with all its answers."""
+    beta: float = 0.1
+    """How strongly the policy is held to the reference: higher stays nearer."""
+    label_smoothing: float = 0.0
+    """The share of labels taken to be swapped."""
+    max_tokens: int = 512
+    """Longest prompt with answer. Longer ones are refused, or left out and counted under `drop_too_long`."""
+    drop_too_long: bool = False
+    """Leave out prompts with an answer over max_tokens instead of refusing them."""
+    validation_frac: float = 0.15
+    """Held-out share of the prompts, for early stopping."""
+    precision: Precision = Precision.FLOAT32
+    """Type of the weights."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    seed: int = 0
+    """Everything random follows from it."""
+    resume: bool = False
+    """Continue the run in `out` from its last checkpoint."""
+
+    def __post_init__(self) -> None:
+        if not self.beta > 0:
+            raise PlauditError(f"beta must be above 0, got {self.beta}")
+        if not 0 <= self.label_smoothing < 0.5:
+            raise PlauditError(f"label_smoothing must lie in [0, 0.5), got {self.label_smoothing}")
+
+
+@dataclass(frozen=True, slots=True)
+class DPOResult:
+    """Where the model is and how the fit ended."""
+
+    folder: Path
+    fitted: Fitted
+
+
+def answer_logprobs(reference: Reference, rows: TokenRows, micro_batch_size: int) -> Float[Tensor, "B"]:
+    """log q(answer) of every row, summed over its tokens."""
+    summed = torch.empty(len(rows), device=rows.token_ids.device)
+    for part in micro_batches(torch.arange(len(rows)), rows.lengths, micro_batch_size):
+        summed[part] = reference(rows.select(part)).sum(-1)
+    return summed
+
+
+class PreferenceLoss:
+    """DPO's loss over all pairs of a prompt, each answer run once. The reference ran once, before training."""
+
+    def __init__(
+        self, policy: PolicyModel, data: PreferenceRows, held: PreferenceRows | None, config: DPOConfig
+    ) -> None:
+        self._policy, self._config = policy, config
+        reference = policy.reference()
+        self._data = self._with_reference(reference, data)
+        self._held = None if held is None else self._with_reference(reference, held)
+
+    def _with_reference(self, reference: Reference, data: PreferenceRows) -> PreferenceRows:
+        rows = self._policy.prepared(data.rows)
+        return data.with_rows(rows, answer_logprobs(reference, rows, self._config.epochs.micro_batch_size))
+
+    @property
+    def num_items(self) -> int:
+        return self._data.num_groups
+
+    def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return self._policy.trained_parameters()
+
+    def _loss(self, part: PreferenceRows, denominator: float) -> tuple[Float[Tensor, ""], float]:
+        """The part's loss over the minibatch's weight, and its share of weight on pairs ordered as labelled."""
+        assert part.ref_logprobs is not None
+        logprobs, ref = self._policy(part.rows).logprobs.sum(-1), part.ref_logprobs
+        a, b = part.pair_a, part.pair_b
+        logits = dpo_logits(logprobs[a], logprobs[b], ref[a], ref[b], beta=self._config.beta)
+        losses = soft_label_cross_entropy(logits, part.targets, self._config.label_smoothing)
+        right = ((logits.detach() > 0) == (part.targets > 0.5)) & (part.targets != 0.5)
+        return (part.weights * losses).sum() / denominator, float((part.weights * right).sum()) / denominator
+
+    def backward(self, index: Int[Tensor, "n"]) -> dict[str, float]:
+        batch = self._data.select_groups(index)
+        denominator = float(batch.weights.sum())
+        total, accuracy = 0.0, 0.0
+        for part in batch.micro_batches(self._config.epochs.micro_batch_size):
+            loss, right = self._loss(part, denominator)
+            loss.backward()
+            total, accuracy = total + float(loss.detach()), accuracy + right
+        return {"loss": total, "accuracy": accuracy}
+
+    @torch.no_grad()
+    def validation(self) -> dict[str, float] | None:
+        if self._held is None:
+            return None
+        denominator = float(self._held.weights.sum())
+        parts = self._held.micro_batches(self._config.epochs.micro_batch_size)
+        numbers = [(float(loss), right) for loss, right in (self._loss(part, denominator) for part in parts)]
+        return {"loss": sum(loss for loss, _ in numbers), "accuracy": sum(right for _, right in numbers)}
+
+
+def train(config: DPOConfig, records: Sequence[Ranking | Comparison | PreferenceGroup]) -> DPOResult:
+    """Trains `config.model` on the records by DPO; the model is written to `<out>/model`."""
+    codec = load_codec(config.model)
+    encoded, groups = encoded_groups(
+        preference_groups(records), codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long
+    )
+    data, held, _ = split_groups(encoded, groups, config.validation_frac, config.seed, codec.pad_id)
+    device = device_for(config.device)
+    policy = PolicyModel(load_causal_lm(config.model, precision=config.precision, device=device), config.train)
+    run = RunDirectory.create(
+        config.out, command="dpo", config=as_json(config), seed=config.seed, resume=config.resume, may_change={"resume"}
+    )
+    with run:
+        run.log(f"{len(groups)} prompts, {len(data.targets)} training pairs")
+        objective = PreferenceLoss(policy, data, held, config)
+        fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
+        folder = run.path / "model"
+        save_policy(policy, codec, folder, made_by="dpo", parent=config.model, numbers=fitted.validation or {})
+    return DPOResult(folder, fitted)

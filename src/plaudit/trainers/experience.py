@@ -1,0 +1,171 @@
+"""What PPO and RLOO learn from: answers sampled from the policy, with their scores and the reference's opinion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from plaudit.algorithms.kl import k1, k3
+from plaudit.batches.rollouts import Rollouts
+from plaudit.batches.tokens import TokenRows, micro_batches
+from plaudit.models.policy import PolicyModel, Reference
+from plaudit.rewards.scorer import Scorer, Scores
+from plaudit.rollout.sampler import Sampling, sampled
+from plaudit.runs import PhaseTimer
+from plaudit.schemas.errors import PlauditError
+from plaudit.text.chat import ChatCodec
+from plaudit.text.prompts import EncodedPrompt
+from plaudit.trainers.minibatches import permutation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExperienceConfig:
+    """How a step's answers are sampled and scored."""
+
+    prompts_per_step: int = 32
+    """Different prompts a step."""
+    answers_per_prompt: int = 4
+    """Answers to each. More answers to fewer prompts sample faster and compare better; fewer see more prompts."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """How they are drawn; top_p and greedy are refused here."""
+    truncated_score: float | None = None
+    """An answer cut off by the length limit gets this score *instead* of the scorer's."""
+    truncated_penalty: float = 0.0
+    """An answer cut off by the length limit *loses* this much."""
+    max_prompt_tokens: int = 512
+    """Longest prompt; `prompt_too_long` in the trainer's config says what happens to longer ones."""
+
+    def __post_init__(self) -> None:
+        if min(self.prompts_per_step, self.answers_per_prompt, self.max_prompt_tokens) < 1:
+            raise PlauditError("prompts_per_step, answers_per_prompt and max_prompt_tokens must be at least 1")
+        self.sampling.checked_for_training()
+
+    @property
+    def num_answers(self) -> int:
+        """Answers a step."""
+        return self.prompts_per_step * self.answers_per_prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """One step's answers. `scores` has the truncation settings applied; the rows are prepared for the policy."""
+
+    prompts: Sequence[EncodedPrompt]
+    rollouts: Rollouts
+    raw: Scores
+    scores: Float[Tensor, "B"]
+    ref_logprobs: Float[Tensor, "B T"]
+
+    @property
+    def rows(self) -> TokenRows:
+        """The answers' rows."""
+        return self.rollouts.rows
+
+    @property
+    def kl(self) -> Float[Tensor, "B"]:
+        """k1 summed over each answer, nats."""
+        return k1(self.rollouts.logprobs, self.ref_logprobs, self.rows.answer_mask).sum(-1)
+
+    def metrics(self) -> dict[str, float]:
+        """Health numbers of the sampled answers, masked."""
+        k3_sum = k3(self.rollouts.logprobs, self.ref_logprobs, self.rows.answer_mask).sum(-1)
+        return {
+            "score/mean": float(self.scores.mean()),
+            "score/std": float(self.scores.std(correction=0)),
+            **{f"score/{name}": float(values.mean()) for name, values in self.raw.components.items()},
+            "kl/k1": float(self.kl.mean()),
+            "kl/k3": float(k3_sum.mean()),
+            "answer/length": float(self.rollouts.num_tokens.float().mean()),
+            "answer/stop_frac": float(self.rollouts.finished.float().mean()),
+        }
+
+    def samples(self, step: int, num: int = 4) -> list[dict[str, object]]:
+        """The best and the worst answers of the batch with score and KL, for samples.jsonl."""
+        order = self.scores.argsort(descending=True).tolist()
+        shown = [*order[:num], *order[len(order) - num :]] if len(order) > 2 * num else order
+        return [
+            {
+                "step": step,
+                "prompt": self.prompts[int(self.rollouts.prompt_index[i])].messages[-1].text,
+                "answer": self.rollouts.texts[i],
+                "score": float(self.scores[i]),
+                "kl": float(self.kl[i]),
+                "finished": bool(self.rollouts.finished[i]),
+            }
+            for i in shown
+        ]
+
+
+def prompts_of_step(prompts: Sequence[EncodedPrompt], step: int, num: int, seed: int) -> list[EncodedPrompt]:
+    """The prompts of a step: the data in a fresh order each pass, from the seed and the step alone."""
+    chosen: list[EncodedPrompt] = []
+    for position in range(step * num, (step + 1) * num):
+        epoch, offset = divmod(position, len(prompts))
+        chosen.append(prompts[int(permutation(len(prompts), seed, "prompts", epoch)[offset])])
+    return chosen
+
+
+def adjusted_scores(
+    scores: Float[Tensor, "B"], finished: Bool[Tensor, "B"], *, truncated_score: float | None, truncated_penalty: float
+) -> Float[Tensor, "B"]:
+    """The scores; an answer cut off by the length limit gets `truncated_score` instead, then loses `truncated_penalty`."""
+    if truncated_score is not None:
+        scores = torch.where(finished, scores, torch.full_like(scores, truncated_score))
+    return torch.where(finished, scores, scores - truncated_penalty)
+
+
+class Actor:
+    """The policy at work: samples answers, has them scored, asks the reference."""
+
+    def __init__(
+        self,
+        config: ExperienceConfig,
+        policy: PolicyModel,
+        reference: Reference,
+        codec: ChatCodec,
+        scorer: Scorer,
+        prompts: Sequence[EncodedPrompt],
+        *,
+        seed: int,
+        micro_batch_size: int,
+        timer: PhaseTimer,
+    ) -> None:
+        self.config, self.policy, self.reference, self.codec, self.scorer = config, policy, reference, codec, scorer
+        self.prompts, self.seed, self.micro_batch_size, self.timer = prompts, seed, micro_batch_size, timer
+
+    def gather(self, step: int) -> Experience:
+        """The experience of a step. Raises PlauditError where a score is not finite."""
+        config = self.config
+        prompts = prompts_of_step(self.prompts, step, config.prompts_per_step, self.seed)
+        with self.timer("sample"):
+            rollouts = sampled(
+                self.policy.full,
+                self.codec,
+                prompts,
+                config.sampling,
+                num_answers=config.answers_per_prompt,
+                seed=self.seed,
+                step=step,
+            )
+        with self.timer("trunk"):
+            rollouts = rollouts.with_rows(self.policy.prepared(rollouts.rows))
+        with self.timer("score"):
+            raw = self.scorer(prompts, rollouts)
+            if not bool(torch.isfinite(raw.total).all()):
+                raise PlauditError("the scorer gave a score that is not finite: look at the reward model or function")
+            scores = adjusted_scores(
+                raw.total,
+                rollouts.finished,
+                truncated_score=config.truncated_score,
+                truncated_penalty=config.truncated_penalty,
+            )
+        with self.timer("reference"):
+            ref_logprobs = torch.zeros_like(rollouts.logprobs)
+            for part in micro_batches(torch.arange(len(rollouts)), rollouts.rows.lengths, self.micro_batch_size):
+                rows = rollouts.rows.select(part)
+                ref_logprobs[part, : rows.token_ids.shape[1]] = self.reference(rows, config.sampling.temperature)
+        return Experience(prompts, rollouts, raw, scores, ref_logprobs)

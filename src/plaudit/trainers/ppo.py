@@ -1,0 +1,308 @@
+"""Proximal policy optimisation with a critic, a per-token KL penalty to the SFT policy, and any scorer.
+
+Deviates from Schulman et al. 2017 as InstructGPT does: one episode an answer, the KL in the reward, gamma 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import JsonValue
+from torch import Tensor
+
+from plaudit.algorithms.advantages import generalised_advantages, shaped_rewards
+from plaudit.algorithms.kl import adapted_kl_coef
+from plaudit.algorithms.masked import masked_mean, whitened
+from plaudit.algorithms.policy import clipped_policy_loss, clipped_value_loss, explained_variance
+from plaudit.batches.tokens import TokenRows, collated, micro_batches
+from plaudit.checkpoints.folder import Checkpoint, keep_latest, latest_checkpoint, save_checkpoint
+from plaudit.models.load import device_for, load_causal_lm, load_codec
+from plaudit.models.policy import PolicyModel
+from plaudit.models.reward import load_reward_model
+from plaudit.models.save import save_policy, save_value
+from plaudit.models.value import ValueModel
+from plaudit.rewards.learned import LearnedScorer
+from plaudit.rewards.scorer import Scorer
+from plaudit.runs import PhaseTimer, Progress, RunDirectory, as_json
+from plaudit.schemas.conversation import Frozen, Messages
+from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.feedback import Demonstration
+from plaudit.text.prompts import encoded_prompts
+from plaudit.trainers.epochs import under
+from plaudit.trainers.experience import Actor, Experience
+from plaudit.trainers.guards import KLGuard
+from plaudit.trainers.minibatches import permutation, split_evenly
+from plaudit.trainers.optimisation import Optimiser
+from plaudit.trainers.ppo_config import PPOConfig
+from plaudit.trainers.ptx import PTX
+from plaudit.trainers.sft import encoded_demonstrations
+from plaudit.trainers.tally import Means, added, health
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the epochs of one step descend towards; every tensor is [B, T], zero outside the answers."""
+
+    rows: TokenRows
+    old_logprobs: Float[Tensor, "B T"]
+    old_values: Float[Tensor, "B T"]
+    advantages: Float[Tensor, "B T"]
+    returns: Float[Tensor, "B T"]
+
+    def select(self, index: Int[Tensor, "n"]) -> Targets:
+        """The rows at `index`, cut to the longest of them."""
+        rows = self.rows.select(index)
+        width = rows.token_ids.shape[1]
+        cut = (x[index][:, :width] for x in (self.old_logprobs, self.old_values, self.advantages, self.returns))
+        return Targets(rows, *cut)
+
+
+class PPO:
+    """The state of a run: networks, optimisers, coefficient. `step` is the algorithm."""
+
+    def __init__(self, config: PPOConfig, actor: Actor, value: ValueModel, ptx: PTX | None) -> None:
+        self.config, self.actor, self.policy, self.value, self.ptx = config, actor, actor.policy, value, ptx
+        self.timer = actor.timer
+        self.kl_coef = config.kl_coef
+        self.guard = KLGuard()
+        num_updates = config.num_steps * config.num_epochs * config.num_minibatches
+        self.policy_optimiser = Optimiser(self.policy.trained_parameters(), config.optimiser, num_updates)
+        self.value_optimiser = Optimiser(value.trained_parameters(), config.value_optimiser, num_updates)
+
+    def step(self, step: int) -> tuple[Experience, dict[str, float]]:
+        """Sample, score, ask reference and critic; shape rewards, estimate advantages; descend; adapt the coefficient."""
+        config = self.config
+        experience = self.actor.gather(step)
+        self.guard.check(experience.kl)
+        rows, old_logprobs = experience.rows, experience.rollouts.logprobs
+        mask = rows.answer_mask
+        values = self._values(rows)
+        rewards = shaped_rewards(
+            experience.scores,
+            old_logprobs,
+            experience.ref_logprobs,
+            mask,
+            kl_coef=self.kl_coef,
+            dense=experience.raw.dense,
+        )
+        if config.whiten_rewards:
+            rewards = whitened(rewards, mask, shift_mean=False)
+        advantages, returns = generalised_advantages(rewards, values, mask, gamma=config.gamma, lam=config.gae_lambda)
+        if config.whiten_advantages:
+            advantages = whitened(advantages, mask, shift_mean=True)
+        metrics = self._descend(Targets(rows, old_logprobs, values, advantages, returns), step)
+        metrics |= experience.metrics() | {
+            "reward/mean": float(rewards.sum(-1).mean()),
+            "value/explained_variance": float(explained_variance(values, returns, mask)),
+            "kl_coef": self.kl_coef,
+        }
+        self.kl_coef = self._adapted_kl_coef(experience)
+        return experience, metrics
+
+    def _adapted_kl_coef(self, experience: Experience) -> float:
+        if self.config.kl_target is None:
+            return self.kl_coef
+        return adapted_kl_coef(
+            self.kl_coef,
+            float(experience.kl.mean()),
+            target=self.config.kl_target,
+            num_episodes=len(experience.rows),
+            horizon=self.config.resolved_kl_horizon,
+        )
+
+    @torch.no_grad()
+    def _values(self, rows: TokenRows) -> Float[Tensor, "B T"]:
+        with self.timer("value"):
+            values = torch.zeros(rows.token_ids.shape, device=rows.token_ids.device)
+            for part in micro_batches(torch.arange(len(rows)), rows.lengths.cpu(), self.config.micro_batch_size):
+                chosen = rows.select(part)
+                values[part, : chosen.token_ids.shape[1]] = self.value(chosen, self.policy.states(chosen))
+        return values
+
+    def _descend(self, targets: Targets, step: int) -> dict[str, float]:
+        """E epochs of N minibatches: E * N optimiser steps, fewer only where `update_kl_stop` ends them."""
+        config, means = self.config, Means()
+        with self.timer("update"):
+            for epoch in range(config.num_epochs):
+                order = permutation(len(targets.rows), config.seed, "minibatches", step, epoch)
+                for index in split_evenly(order, config.num_minibatches):
+                    means.add(self._update(targets, index))
+                if config.update_kl_stop is not None and means.latest["policy/approx_kl"] > config.update_kl_stop:
+                    break
+        return means.values()
+
+    def _update(self, targets: Targets, index: Int[Tensor, "n"]) -> dict[str, float]:
+        """One optimiser step. Micro-batches accumulate over the minibatch's token count, so their size changes nothing."""
+        config = self.config
+        numbers: dict[str, float] = {}
+        num_tokens = float(targets.rows.answer_mask[index].sum())
+        for part in micro_batches(index, targets.rows.lengths.cpu(), config.micro_batch_size):
+            chosen = targets.select(part)
+            mask = chosen.rows.answer_mask
+            stats = self.policy(chosen.rows, config.experience.sampling.temperature)
+            policy_loss = clipped_policy_loss(
+                stats.logprobs,
+                chosen.old_logprobs,
+                chosen.advantages,
+                mask,
+                clip=config.policy_clip,
+                denominator=num_tokens,
+            )
+            value_loss = clipped_value_loss(
+                self.value(chosen.rows, stats.hidden),
+                chosen.old_values,
+                chosen.returns,
+                mask,
+                clip=config.value_clip,
+                denominator=num_tokens,
+            )
+            (policy_loss.loss + config.vf_coef * value_loss.loss).backward()
+            numbers = added(numbers, health(policy_loss, value_loss, masked_mean(stats.entropy, mask, num_tokens)))
+        if self.ptx is not None:
+            numbers |= self.ptx.backward(self.policy_optimiser.num_done)
+        numbers["lr"] = self.policy_optimiser.learning_rate
+        numbers["grad_norm/policy"] = self.policy_optimiser.step()
+        numbers["grad_norm/value"] = self.value_optimiser.step()
+        return numbers
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
+        """Everything a resumed run needs besides its config and data; random streams follow from the step."""
+        tensors = {f"policy/{name}": parameter for name, parameter in self.policy.trained_parameters()}
+        tensors |= {f"value/{name}": parameter for name, parameter in self.value.trained_parameters()}
+        tensors |= {f"policy_optimiser/{name}": x for name, x in self.policy_optimiser.state_tensors().items()}
+        tensors |= {f"value_optimiser/{name}": x for name, x in self.value_optimiser.state_tensors().items()}
+        return tensors, {"kl_coef": self.kl_coef, "guard": self.guard.state(), "threads": torch.get_num_threads()}
+
+    @torch.no_grad()
+    def load_state(self, checkpoint: Checkpoint) -> None:
+        """Puts back what `state` gave."""
+        for name, parameter in self.policy.trained_parameters():
+            parameter.copy_(checkpoint.tensors[f"policy/{name}"])
+        for name, parameter in self.value.trained_parameters():
+            parameter.copy_(checkpoint.tensors[f"value/{name}"])
+        self.policy_optimiser.load_state_tensors(under(checkpoint.tensors, "policy_optimiser/"))
+        self.value_optimiser.load_state_tensors(under(checkpoint.tensors, "value_optimiser/"))
+        state = PPOState.model_validate(checkpoint.state)
+        self.kl_coef = state.kl_coef
+        self.guard.load_state(state.guard)
+
+
+class PPOState(Frozen):
+    """The JSON half of a checkpoint."""
+
+    kl_coef: float
+    guard: dict[str, JsonValue]
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class PPOResult:
+    """Where the policy is and the last step's metrics."""
+
+    folder: Path
+    metrics: dict[str, float]
+
+
+def train(
+    config: PPOConfig,
+    prompts: Sequence[Messages],
+    *,
+    scorer: Scorer | None = None,
+    demonstrations: Sequence[Demonstration] = (),
+) -> PPOResult:
+    """Improves `config.model` on the prompts; the policy is written to `<out>/model`.
+
+    `scorer` replaces the reward model of the config; `demonstrations` feed the PTX term.
+    """
+    ppo = assembled(config, prompts, scorer, demonstrations)
+    run = RunDirectory.create(
+        config.out, command="ppo", config=as_json(config), seed=config.seed, resume=config.resume, may_change={"resume"}
+    )
+    with run:
+        metrics = _loop(ppo, config, run)
+        folder = run.path / "model"
+        kept = {name: metrics[name] for name in ("score/mean", "kl/k1", "answer/length", "answer/stop_frac")}
+        save_policy(ppo.policy, ppo.actor.codec, folder, made_by="ppo", parent=config.model, numbers=kept)
+        save_value(ppo.value, run.path / "value")
+    return PPOResult(folder, metrics)
+
+
+def assembled(
+    config: PPOConfig, prompts: Sequence[Messages], scorer: Scorer | None, demonstrations: Sequence[Demonstration]
+) -> PPO:
+    """The networks and data of a run, put together. Raises PlauditError for settings that contradict each other."""
+    if config.ptx_coef > 0 and not demonstrations:
+        raise PlauditError(
+            f"ptx_coef = {config.ptx_coef} needs demonstrations to learn from: give some, or set it to 0"
+        )
+    codec = load_codec(config.model)
+    encoded, _ = encoded_prompts(
+        prompts, codec, max_tokens=config.experience.max_prompt_tokens, too_long=config.prompt_too_long
+    )
+    device = device_for(config.device)
+    policy = PolicyModel(load_causal_lm(config.model, precision=config.precision, device=device), config.train)
+    reward = None
+    if scorer is None or config.value == "reward":
+        reward = load_reward_model(config.reward_model, config.train, precision=config.precision).to(device)
+        reward.requires_grad_(False)
+        reward.on_trunk(policy.branch.trunk)
+    if scorer is None:
+        assert reward is not None
+        scorer = LearnedScorer(
+            reward, load_codec(config.reward_model), policy_codec=codec, micro_batch_size=config.micro_batch_size
+        )
+    if config.value == "reward":
+        assert reward is not None
+        value = ValueModel.from_reward(reward)
+    else:
+        value = ValueModel.on_policy(policy.width)
+    actor = Actor(
+        config.experience,
+        policy,
+        policy.reference(),
+        codec,
+        scorer,
+        encoded,
+        seed=config.seed,
+        micro_batch_size=config.micro_batch_size,
+        timer=PhaseTimer(),
+    )
+    ptx = None
+    if config.ptx_coef > 0:
+        rows, _ = encoded_demonstrations(demonstrations, codec, max_tokens=1024, drop_too_long=True)
+        ptx = PTX(
+            policy,
+            collated(rows, codec.pad_id).to(device),
+            coef=config.ptx_coef,
+            batch_size=config.ptx_batch_size,
+            micro_batch_size=config.micro_batch_size,
+            seed=config.seed,
+        )
+    return PPO(config, actor, value.to(device), ptx)
+
+
+def _loop(ppo: PPO, config: PPOConfig, run: RunDirectory) -> dict[str, float]:
+    first, metrics = 0, dict[str, float]()
+    if config.resume:
+        first, checkpoint = latest_checkpoint(run)
+        run.truncate_after(first)
+        ppo.load_state(checkpoint)
+        metrics = {name: float(value) for name, value in dict(checkpoint.state["metrics"]).items()}
+    with Progress("ppo", total=config.num_steps, completed=first) as progress:
+        for step in range(first, config.num_steps):
+            before = ppo.timer.seconds()
+            experience, metrics = ppo.step(step)
+            seconds = {f"seconds/{name}": x - before.get(name, 0.0) for name, x in ppo.timer.seconds().items()}
+            episodes = float((step + 1) * len(experience.rows))
+            run.log_metrics(step + 1, metrics | seconds | {"episodes": episodes})
+            run.log_samples(experience.samples(step + 1))
+            if config.checkpoint_every and (step + 1) % config.checkpoint_every == 0:
+                tensors, state = ppo.state()
+                save_checkpoint(run.checkpoint_folder(step + 1), tensors, {**state, "metrics": as_json(metrics)})
+                keep_latest(run, config.num_checkpoints)
+            progress.advance(note=f"score {metrics['score/mean']:.2f}, KL {metrics['kl/k1']:.2f}")
+    return metrics

@@ -1,0 +1,235 @@
+"""The reward model: a score for answers that explains people's rankings of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from plaudit.algorithms.preference import ranking_loss
+from plaudit.batches.preferences import EncodedGroup, PreferenceRows, collated_groups
+from plaudit.batches.tokens import TokenRows, micro_batches
+from plaudit.evaluation.reward_quality import JudgedPairs, RewardQuality, reward_quality
+from plaudit.models.load import Precision, device_for, load_causal_lm, load_codec
+from plaudit.models.policy import TrainLayers
+from plaudit.models.reward import RewardModel, new_reward_model
+from plaudit.models.save import save_scorer
+from plaudit.rollout.sampler import Sampling, sampled
+from plaudit.runs import RunDirectory, as_json, spawn_seed
+from plaudit.schemas.conversation import Messages, prompt_id
+from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.feedback import Comparison, Ranking
+from plaudit.schemas.preference import PreferenceGroup, pooled, preference_group
+from plaudit.text.chat import ChatCodec
+from plaudit.text.preferences import encoded_groups
+from plaudit.text.prompts import TooLong, encoded_prompts
+from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
+from plaudit.trainers.minibatches import held_out
+from plaudit.trainers.optimisation import OptimiserConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RewardConfig:
+    """A reward model from rankings and comparisons."""
+
+    model: str = "runs/sft/model"
+    """The model whose layers it starts from: the SFT model, as a rule."""
+    out: str = "runs/reward"
+    """The run folder; the reward model lands in its `model/`."""
+    train: TrainLayers = field(default_factory=TrainLayers)
+    """Which parameters learn, besides the score head."""
+    optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(learning_rate=5e-5))
+    """How they move."""
+    epochs: EpochsConfig = field(default_factory=lambda: EpochsConfig(num_epochs=2, batch_size=8, micro_batch_size=16))
+    """How long and in what portions; an item is a prompt with all its answers."""
+    label_smoothing: float = 0.0
+    """The share of labels taken to be swapped. Raising it makes the model less sure of every pair."""
+    max_tokens: int = 512
+    """Longest prompt with answer. Longer ones are refused, or left out and counted under `drop_too_long`."""
+    drop_too_long: bool = False
+    """Leave out prompts with an answer over max_tokens instead of refusing them."""
+    validation_frac: float = 0.15
+    """Held-out share of the prompts, for accuracy and early stopping."""
+    normalise_on: Literal["sampled", "data", "none"] = "sampled"
+    """Mean 0 and deviation 1 over: fresh answers of `reference`; the training answers (if the reference wrote them); off."""
+    reference: str = ""
+    """The reference policy for `sampled`; empty means `model`."""
+    num_reference_answers: int = 64
+    """How many of its answers are scored for the normalisation."""
+    precision: Precision = Precision.FLOAT32
+    """Type of the weights."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    seed: int = 0
+    """Everything random follows from it."""
+    resume: bool = False
+    """Continue the run in `out` from its last checkpoint."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 0.5:
+            raise PlauditError(f"label_smoothing must lie in [0, 0.5), got {self.label_smoothing}")
+        if not 0 <= self.validation_frac < 1:
+            raise PlauditError(f"validation_frac must lie in [0, 1), got {self.validation_frac}")
+        if self.num_reference_answers < 2:
+            raise PlauditError("num_reference_answers must be at least 2: one answer has no deviation")
+
+
+@dataclass(frozen=True, slots=True)
+class RewardResult:
+    """Where the model is, how the fit ended, and its quality on held-out strict pairs (None without any)."""
+
+    folder: Path
+    fitted: Fitted
+    quality: RewardQuality | None
+
+
+@torch.no_grad()
+def raw_scores(model: RewardModel, rows: TokenRows, micro_batch_size: int) -> Float[Tensor, "B"]:
+    """The raw score of every row, on the CPU."""
+    scores = torch.empty(len(rows))
+    for part in micro_batches(torch.arange(len(rows)), rows.lengths.cpu(), micro_batch_size):
+        scores[part] = model(rows.select(part)).cpu()
+    return scores
+
+
+class RankingLoss:
+    """InstructGPT's loss: all pairs of a prompt in one batch, each answer encoded once."""
+
+    def __init__(
+        self, model: RewardModel, data: PreferenceRows, held: PreferenceRows | None, micro: int, smoothing: float
+    ) -> None:
+        self._model, self._micro, self._smoothing = model, micro, smoothing
+        self._data = data.with_rows(model.prepared(data.rows))
+        self._held = None if held is None else held.with_rows(model.prepared(held.rows))
+
+    @property
+    def num_items(self) -> int:
+        return self._data.num_groups
+
+    def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return self._model.trained_parameters()
+
+    def _loss(self, data: PreferenceRows, scores: Float[Tensor, "B"], denominator: float) -> Float[Tensor, ""]:
+        return ranking_loss(
+            scores,
+            data.pair_a,
+            data.pair_b,
+            data.targets,
+            data.weights,
+            margins=data.margins,
+            label_smoothing=self._smoothing,
+            denominator=denominator,
+        )
+
+    def backward(self, index: Int[Tensor, "n"]) -> dict[str, float]:
+        batch = self._data.select_groups(index)
+        denominator = float(batch.weights.sum())
+        total = 0.0
+        for part in batch.micro_batches(self._micro):
+            loss = self._loss(part, self._model(part.rows), denominator)
+            loss.backward()
+            total += float(loss.detach())
+        return {"loss": total, "num_pairs": float(len(batch.weights))}
+
+    @torch.no_grad()
+    def validation(self) -> dict[str, float] | None:
+        if self._held is None:
+            return None
+        scores = raw_scores(self._model, self._held.rows, self._micro)
+        loss = float(self._loss(self._held, scores, float(self._held.weights.sum())))
+        quality = quality_on(scores, self._held)
+        return {"loss": loss} | ({} if quality is None else {"accuracy": quality.accuracy.value})
+
+
+def quality_on(scores: Float[Tensor, "B"], data: PreferenceRows, sources: Sequence[str] = ()) -> RewardQuality | None:
+    """The quality of the scores on the strict pairs (a target other than 1/2); None where there is none.
+
+    `sources` names the origin of each group.
+    """
+    strict = data.targets != 0.5
+    if not bool(strict.any()):
+        return None
+    groups = data.group_of_pair[strict]
+    pairs = JudgedPairs(
+        data.pair_a[strict].numpy(), data.pair_b[strict].numpy(), (data.targets[strict] > 0.5).numpy(), groups.numpy()
+    )
+    origins = [sources[group] if sources else "all" for group in groups.tolist()]
+    lengths = data.rows.answer_mask.sum(-1).double().numpy()
+    return reward_quality(scores.double().numpy(), lengths, pairs, origins)
+
+
+def preference_groups(records: Sequence[Ranking | Comparison | PreferenceGroup]) -> list[PreferenceGroup]:
+    """The records as groups, those over the same prompt and answers pooled."""
+    return pooled(record if isinstance(record, PreferenceGroup) else preference_group(record) for record in records)
+
+
+def split_groups(
+    encoded: Sequence[EncodedGroup], groups: Sequence[PreferenceGroup], frac: float, seed: int, pad_id: int
+) -> tuple[PreferenceRows, PreferenceRows | None, list[str]]:
+    """Training rows, held-out rows (None without any) and the held-out groups' sources, split by prompt."""
+    out = held_out([prompt_id(group.prompt) for group in groups], frac, seed)
+    learnt = [group for group, is_out in zip(encoded, out, strict=True) if not is_out]
+    held = [group for group, is_out in zip(encoded, out, strict=True) if is_out]
+    sources = [group.source for group, is_out in zip(groups, out, strict=True) if is_out]
+    return collated_groups(learnt, pad_id), collated_groups(held, pad_id) if held else None, sources
+
+
+def train(config: RewardConfig, records: Sequence[Ranking | Comparison | PreferenceGroup]) -> RewardResult:
+    """Fits a reward model to the records, normalises it, and writes it to `<out>/model`."""
+    codec = load_codec(config.model)
+    encoded, groups = encoded_groups(
+        preference_groups(records), codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long
+    )
+    data, held, sources = split_groups(encoded, groups, config.validation_frac, config.seed, codec.pad_id)
+    model = new_reward_model(
+        config.model,
+        config.train,
+        seed=spawn_seed(config.seed, "score head"),
+        precision=config.precision,
+        pad_id=codec.pad_id,
+    ).to(device_for(config.device))
+    run = RunDirectory.create(
+        config.out,
+        command="reward",
+        config=as_json(config),
+        seed=config.seed,
+        resume=config.resume,
+        may_change={"resume"},
+    )
+    with run:
+        run.log(f"{len(groups)} prompts, {len(data.targets)} training pairs, {len(sources)} prompts held out")
+        micro = config.epochs.micro_batch_size
+        objective = RankingLoss(model, data, held, micro, config.label_smoothing)
+        fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
+        _normalise(config, model, codec, data, [group.prompt for group in groups])
+        quality = None if held is None else quality_on(raw_scores(model, held.rows, micro), held, sources)
+        numbers = {} if quality is None else {"held-out accuracy": quality.accuracy.value}
+        folder = run.path / "model"
+        save_scorer(model, codec, folder, parent=config.model, numbers=numbers)
+    return RewardResult(folder, fitted, quality)
+
+
+def _normalise(
+    config: RewardConfig, model: RewardModel, codec: ChatCodec, data: PreferenceRows, prompts: Sequence[Messages]
+) -> None:
+    """Sets mean and deviation to those over the reference policy's own answers. (Ziegler et al. 2019, section 2.1.)"""
+    match config.normalise_on:
+        case "none":
+            return
+        case "data":
+            rows = data.rows
+        case "sampled":
+            name = config.reference or config.model
+            reference = load_causal_lm(name, precision=config.precision, device=device_for(config.device))
+            unique = list({prompt_id(prompt): prompt for prompt in prompts}.values())[: config.num_reference_answers]
+            encoded, _ = encoded_prompts(unique, codec, max_tokens=config.max_tokens, too_long=TooLong.DROP)
+            per_prompt = -(-config.num_reference_answers // len(encoded))
+            seed = spawn_seed(config.seed, "reference answers")
+            rows = sampled(reference, codec, encoded, Sampling(), num_answers=per_prompt, seed=seed).rows
+    scores = raw_scores(model, rows, config.epochs.micro_batch_size)
+    model.mean, model.std = float(scores.mean()), max(float(scores.std(correction=0)), 1e-6)

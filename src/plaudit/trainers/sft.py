@@ -1,0 +1,168 @@
+"""Supervised fine-tuning: imitate the demonstrations, the assistant's tokens only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from plaudit.algorithms.masked import masked_sum
+from plaudit.batches.tokens import EncodedRow, TokenRows, collated, micro_batches
+from plaudit.models.load import Precision, device_for, load_causal_lm, load_codec
+from plaudit.models.policy import Policy, PolicyModel, TrainLayers
+from plaudit.models.save import save_policy
+from plaudit.runs import RunDirectory, as_json
+from plaudit.schemas.conversation import prompt_id
+from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.feedback import Demonstration
+from plaudit.text.chat import ChatCodec
+from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
+from plaudit.trainers.minibatches import held_out
+from plaudit.trainers.optimisation import OptimiserConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SFTConfig:
+    """Supervised fine-tuning."""
+
+    model: str = "smollm2-135m"
+    """The model to start from: a hub id, a folder, a .gguf file, `smollm2-135m` or `tiny`."""
+    out: str = "runs/sft"
+    """The run folder; the model lands in its `model/`."""
+    train: TrainLayers = field(default_factory=lambda: TrainLayers(kind="all"))
+    """Which parameters learn."""
+    optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(learning_rate=5e-5))
+    """How they move."""
+    epochs: EpochsConfig = field(default_factory=EpochsConfig)
+    """How long and in what portions."""
+    max_tokens: int = 512
+    """Longer demonstrations are refused, or dropped and counted under `drop_too_long`."""
+    drop_too_long: bool = False
+    """Drop demonstrations over max_tokens, with their count, instead of refusing them."""
+    validation_frac: float = 0.1
+    """Held-out share for the validation loss, drawn by prompt. 0 switches validation and early stopping off."""
+    precision: Precision = Precision.FLOAT32
+    """Type of the weights."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    seed: int = 0
+    """Everything random follows from it."""
+    resume: bool = False
+    """Continue the run in `out` from its last checkpoint."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.validation_frac < 1:
+            raise PlauditError(f"validation_frac must lie in [0, 1), got {self.validation_frac}")
+
+
+@dataclass(frozen=True, slots=True)
+class SFTResult:
+    """Where the model is and how the fit ended."""
+
+    folder: Path
+    fitted: Fitted
+
+    @property
+    def validation_perplexity(self) -> float | None:
+        """exp(mean negative log-likelihood a token) on held-out demonstrations; None without any."""
+        return None if self.fitted.validation is None else math.exp(self.fitted.validation["loss"])
+
+
+def encoded_demonstrations(
+    demonstrations: Sequence[Demonstration], codec: ChatCodec, *, max_tokens: int, drop_too_long: bool
+) -> tuple[list[EncodedRow], list[Demonstration]]:
+    """The demonstrations that fit, as rows and as they were. Raises PlauditError for a long one, or if none is left."""
+    rows = [codec.encoded(record.prompt, record.completion, record.weight) for record in demonstrations]
+    fits = [len(row.token_ids) <= max_tokens for row in rows]
+    if not all(fits) and not drop_too_long:
+        number = fits.index(False)
+        raise PlauditError(
+            f"demonstration {number + 1} has {len(rows[number].token_ids)} tokens, over max_tokens = {max_tokens} "
+            f"({fits.count(False)} of {len(rows)} are): raise max_tokens, or set drop_too_long to leave them out"
+        )
+    if not any(fits):
+        raise PlauditError("there is no demonstration to learn from" + (f" within {max_tokens} tokens" if rows else ""))
+    kept = [row for row, fit_ in zip(rows, fits, strict=True) if fit_]
+    return kept, [record for record, fit_ in zip(demonstrations, fits, strict=True) if fit_]
+
+
+def weighted_nll(policy: Policy, rows: TokenRows, weights: Float[Tensor, "B"], denominator: float) -> Float[Tensor, ""]:
+    """-sum of weight * log p(token) over the answers' tokens, by `denominator`."""
+    return -masked_sum(policy(rows).logprobs * weights[:, None], rows.answer_mask) / denominator
+
+
+@torch.no_grad()
+def mean_nll(policy: Policy, rows: TokenRows, micro_batch_size: int) -> float:
+    """Mean negative log-likelihood of the answer tokens, nats a token: the logarithm of the perplexity."""
+    ones = torch.ones(len(rows), device=rows.token_ids.device)
+    parts = micro_batches(torch.arange(len(rows)), rows.lengths, micro_batch_size)
+    total = rows.num_answer_tokens
+    return sum(float(weighted_nll(policy, rows.select(part), ones[part], total)) for part in parts)
+
+
+class DemonstrationLoss:
+    """Token-weighted negative log-likelihood; the denominator is the minibatch's token count, whatever its split."""
+
+    def __init__(
+        self, policy: PolicyModel, rows: TokenRows, weights: Float[Tensor, "B"], held: TokenRows | None, micro: int
+    ) -> None:
+        self._policy, self._weights, self._micro = policy, weights, micro
+        self._rows = policy.prepared(rows)
+        self._held = None if held is None else policy.prepared(held)
+
+    @property
+    def num_items(self) -> int:
+        return len(self._rows)
+
+    def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        return self._policy.trained_parameters()
+
+    def backward(self, index: Int[Tensor, "n"]) -> dict[str, float]:
+        weighted = self._rows.answer_mask[index].sum(-1) * self._weights[index]
+        denominator = float(weighted.sum())
+        total = 0.0
+        for part in micro_batches(index, self._rows.lengths, self._micro):
+            loss = weighted_nll(self._policy, self._rows.select(part), self._weights[part], denominator)
+            loss.backward()
+            total += float(loss)
+        return {"loss": total, "num_tokens": float(weighted.sum())}
+
+    def validation(self) -> dict[str, float] | None:
+        if self._held is None:
+            return None
+        loss = mean_nll(self._policy, self._held, self._micro)
+        return {"loss": loss, "perplexity": math.exp(loss)}
+
+
+def train(config: SFTConfig, demonstrations: Sequence[Demonstration]) -> SFTResult:
+    """Fine-tunes `config.model` on the demonstrations; the model is written to `<out>/model`."""
+    codec = load_codec(config.model)
+    rows, kept = encoded_demonstrations(
+        demonstrations, codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long
+    )
+    device = device_for(config.device)
+    policy = PolicyModel(load_causal_lm(config.model, precision=config.precision, device=device), config.train)
+    is_held = held_out([prompt_id(record.prompt) for record in kept], config.validation_frac, config.seed)
+    run = RunDirectory.create(
+        config.out, command="sft", config=as_json(config), seed=config.seed, resume=config.resume, may_change={"resume"}
+    )
+    with run:
+        run.log(f"{len(rows)} demonstrations ({sum(is_held)} held out), {len(demonstrations) - len(rows)} dropped")
+        learnt = [row for row, out in zip(rows, is_held, strict=True) if not out]
+        held = [row for row, out in zip(rows, is_held, strict=True) if out]
+        objective = DemonstrationLoss(
+            policy,
+            collated(learnt, codec.pad_id).to(device),
+            torch.tensor([row.weight for row in learnt], device=device),
+            collated(held, codec.pad_id).to(device) if held else None,
+            config.epochs.micro_batch_size,
+        )
+        fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
+        folder = run.path / "model"
+        save_policy(policy, codec, folder, made_by="sft", parent=config.model, numbers=fitted.validation or {})
+    return SFTResult(folder, fitted)

@@ -1,0 +1,84 @@
+"""Rows of token ids: padding, masks, selection, micro-batches."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
+
+from plaudit.batches.tokens import EncodedRow, TokenRows, collated, micro_batches
+
+T, F = True, False
+SHORT = EncodedRow((7, 8, 9), (F, F, T))
+LONG = EncodedRow((4, 5, 6, 7, 8), (F, T, T, F, T))
+
+
+def test_padding_is_on_the_right_and_counts_nowhere() -> None:
+    rows = collated([SHORT, LONG], pad_id=0)
+    assert rows.token_ids.tolist() == [[7, 8, 9, 0, 0], [4, 5, 6, 7, 8]]
+    assert rows.attention_mask.tolist() == [[T, T, T, F, F], [T] * 5]
+    assert rows.answer_mask.tolist() == [[F, F, T, F, F], [F, T, T, F, T]]
+    assert (len(rows), rows.num_answer_tokens, rows.lengths.tolist()) == (2, 4, [3, 5])
+    assert rows.trunk is None
+
+
+def test_a_token_equal_to_the_pad_is_still_attended_to() -> None:
+    """The mask comes from the length, never from the id."""
+    rows = collated([EncodedRow((0, 0), (F, T)), SHORT], pad_id=0)
+    assert rows.attention_mask[0].tolist() == [T, T, F]
+    assert rows.answer_mask[0].tolist() == [F, T, F]
+
+
+def test_zero_rows_are_refused() -> None:
+    with pytest.raises(ValueError, match="zero rows"):
+        collated([], pad_id=0)
+
+
+@pytest.mark.parametrize(
+    ("attention", "answer"), [([T, T, F], [F, F, T]), ([T, T, T], [T, F, F])], ids=["padding", "first column"]
+)
+def test_an_answer_token_needs_attention_and_a_token_before_it(attention: list[bool], answer: list[bool]) -> None:
+    with pytest.raises(ValueError, match="must be attended to and have a token before it"):
+        TokenRows(torch.tensor([[1, 2, 3]]), torch.tensor([attention]), torch.tensor([answer]))
+
+
+def test_masks_of_another_shape_are_refused() -> None:
+    """By the record itself, or before it by the hook that checks shapes in tests."""
+    with pytest.raises((ValueError, TypeCheckError)):
+        TokenRows(torch.tensor([[1, 2, 3]]), torch.ones((1, 2)).bool(), torch.zeros((1, 3)).bool())
+
+
+def test_a_mask_of_numbers_is_refused() -> None:
+    """The import hook that checks shapes and types in tests is at work."""
+    with pytest.raises(TypeCheckError):
+        TokenRows(torch.tensor([[1, 2]]), torch.ones((1, 2)), torch.zeros((1, 2)).bool())
+
+
+def test_selected_rows_are_cut_to_the_longest_of_them() -> None:
+    rows = collated([SHORT, LONG, SHORT], pad_id=0).with_trunk(torch.arange(30.0).reshape(3, 5, 2), "key")
+    short = rows.select(torch.tensor([2, 0]))
+    assert short.token_ids.tolist() == [[7, 8, 9]] * 2
+    assert short.attention_mask.shape == short.answer_mask.shape == (2, 3)
+    assert short.trunk is not None
+    assert short.trunk[:, 0, 0].tolist() == [20.0, 0.0]
+    assert (short.trunk.shape, short.trunk_key) == ((2, 3, 2), "key")
+    assert rows.select(torch.tensor([1])).token_ids.tolist() == [[4, 5, 6, 7, 8]]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_rows_move_to_a_device_whole() -> None:
+    rows = collated([SHORT], pad_id=0).with_trunk(torch.zeros((1, 3, 2)), "key").to(torch.device("cuda"))
+    assert rows.trunk is not None
+    assert rows.trunk_key == "key"
+    tensors = (rows.token_ids, rows.attention_mask, rows.answer_mask, rows.trunk)
+    assert {tensor.device.type for tensor in tensors} == {"cuda"}
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 5))
+def test_micro_batches_hold_every_row_once_longest_first(lengths: list[int], size: int) -> None:
+    index = torch.arange(len(lengths)).flip(0)
+    parts = list(micro_batches(index, torch.tensor(lengths), size))
+    flat = torch.cat(parts).tolist()
+    assert sorted(flat) == list(range(len(lengths)))
+    assert [lengths[i] for i in flat] == sorted(lengths, reverse=True)
+    assert all(len(part) == size for part in parts[:-1])

@@ -1,0 +1,347 @@
+"""Sampled answers: where they come from, what they depend on, and that the learner sees the same probabilities."""
+
+import math
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chi2
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from plaudit.batches.rollouts import Rollouts
+from plaudit.models.load import load_codec
+from plaudit.models.policy import PolicyModel, TrainLayers
+from plaudit.models.tiny import tiny_model
+from plaudit.models.trunk import SPLITTABLE
+from plaudit.rollout.sampler import Sampling, _Decoder, answer_uniforms, drawn, sampled
+from plaudit.schemas.conversation import user
+from plaudit.schemas.errors import PlauditError
+from plaudit.text.prompts import EncodedPrompt, TooLong, encoded_prompts
+
+CODEC = load_codec("tiny")
+STOP = CODEC.stop_id
+
+
+def prompts_of(*texts: str) -> list[EncodedPrompt]:
+    return encoded_prompts([(user(text),) for text in texts], CODEC, max_tokens=200, too_long=TooLong.REFUSE)[0]
+
+
+PROMPTS = prompts_of("hi", "a much longer question than the others", "mid-length one", "z")
+
+
+def random_model(architecture: str = "llama", *, dropout: float = 0.0, stop_bias: float = 3.0) -> PreTrainedModel:
+    """Random weights, and a head that stops after a dozen tokens on average."""
+    if architecture == "llama":
+        model = tiny_model()
+    else:
+        sizes = dict(vocab_size=259, hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
+        if architecture == "gpt2":
+            extra = dict(resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout, n_positions=128)
+        else:
+            extra = dict(intermediate_size=64, num_key_value_heads=2, head_dim=8)
+        if architecture == "mistral":
+            extra |= {"sliding_window": 16}
+        config = AutoConfig.for_model(architecture, **sizes, **extra, bos_token_id=1, eos_token_id=2)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    head = nn.Linear(model.config.hidden_size, 259)
+    with torch.no_grad():
+        # Sharper than at the start (logits deviate by about 2), so that temperature and neighbours would show.
+        head.weight.normal_(std=2 / model.config.hidden_size**0.5, generator=torch.Generator().manual_seed(0))
+        head.bias.zero_()
+        head.bias[STOP] = stop_bias
+    model.lm_head = head
+    return model.eval()
+
+
+def answers_of(rollouts: Rollouts) -> list[list[int]]:
+    rows = rollouts.rows
+    return [rows.token_ids[i][rows.answer_mask[i]].tolist() for i in range(len(rows))]
+
+
+def sample(
+    model: PreTrainedModel,
+    prompts: Sequence[EncodedPrompt] = PROMPTS,
+    *,
+    num_answers: int = 3,
+    seed: int = 0,
+    step: int = 0,
+    **settings: float,
+) -> Rollouts:
+    sampling = Sampling(**{"max_new_tokens": 12, **settings})  # type: ignore[arg-type]
+    return sampled(model, CODEC, prompts, sampling, num_answers=num_answers, seed=seed, step=step)
+
+
+@torch.no_grad()
+def slow_answer(
+    model: PreTrainedModel, prompt: EncodedPrompt, uniforms: Sequence[float], temperature: float, *, greedy: bool
+) -> tuple[list[int], list[float]]:
+    """One answer without cache, batch or padding: the whole text run anew for every token, sums in plain floats."""
+    ids, logprobs = list(prompt.token_ids), []
+    for uniform in uniforms:
+        logits = (model(input_ids=torch.tensor([ids])).logits[0, -1] / temperature).tolist()
+        weights = [math.exp(x - max(logits)) for x in logits]
+        total, below = sum(weights), 0.0
+        token = logits.index(max(logits))
+        if not greedy:
+            for token, weight in enumerate(weights):
+                below += weight
+                if below > uniform * total:
+                    break
+        ids.append(token)
+        logprobs.append(math.log(weights[token] / total))
+        if token == STOP:
+            break
+    return ids[len(prompt.token_ids) :], logprobs
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+@pytest.mark.parametrize("greedy", [False, True])
+def test_answers_are_those_of_a_slow_sampler(temperature: float, greedy: bool) -> None:
+    model = random_model()
+    found = sample(model, temperature=temperature, greedy=greedy, num_answers=2)
+    for i, answer in enumerate(answers_of(found)):
+        prompt = PROMPTS[i // 2]
+        uniforms = answer_uniforms([(0, 0, prompt.id, i % 2)], 12)[0].tolist()
+        tokens, logprobs = slow_answer(model, prompt, uniforms, temperature, greedy=greedy)
+        assert answer == tokens
+        row = found.logprobs[i][found.rows.answer_mask[i]]
+        assert row.tolist() == pytest.approx(logprobs, abs=1e-4)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+@pytest.mark.parametrize("architecture", [*sorted(SPLITTABLE), "gpt2"])
+def test_the_sampler_and_the_learner_agree(architecture: str, temperature: float) -> None:
+    """So that the first minibatch's ratio is 1: the same temperature divides both, cache and padding change nothing."""
+    model = random_model(architecture)
+    rollouts = sample(model, temperature=temperature)
+    policy = PolicyModel(model, TrainLayers(kind="upper", num_upper=1))
+    rows = policy.prepared(rollouts.rows)
+    learner = policy(rows, temperature).logprobs
+    assert (learner - rollouts.logprobs).abs().max() < 1e-4
+    assert (policy.reference()(rows, temperature) - rollouts.logprobs).abs().max() < 1e-4
+    assert ((learner - rollouts.logprobs).exp() - 1).abs().max() < 1e-4
+    assert not rollouts.logprobs[~rollouts.rows.answer_mask].any()
+    assert (policy(rows, 2.0).logprobs - rollouts.logprobs).abs().max() > 0.1
+
+
+def test_what_was_sampled_can_be_learnt_from() -> None:
+    """No tensor of a rollout is an inference tensor, which autograd would refuse to keep."""
+    model = random_model()
+    rollouts = sample(model)
+    policy = PolicyModel(model, TrainLayers(kind="all"))
+    (policy(rollouts.rows).logprobs * rollouts.logprobs).sum().backward()
+    assert all(parameter.grad is not None for _, parameter in policy.trained_parameters() if parameter.dim() == 1)
+
+
+def test_an_answer_ends_with_its_stop_token_which_counts() -> None:
+    rollouts = sample(random_model(), num_answers=16)
+    answers, rows = answers_of(rollouts), rollouts.rows
+    assert 10 < sum(rollouts.finished.tolist()) < 60  # of 64: both cases are there
+    for i, answer in enumerate(answers):
+        finished = bool(rollouts.finished[i])
+        assert answer.count(STOP) == finished
+        assert (answer[-1] == STOP) == finished
+        assert len(answer) == 12 or finished
+        assert rollouts.num_tokens[i] == len(answer)
+        prompt = PROMPTS[int(rollouts.prompt_index[i])].token_ids
+        assert rows.token_ids[i, : rows.lengths[i]].tolist() == [*prompt, *answer]
+        assert rows.answer_mask[i].nonzero().flatten().tolist() == list(range(len(prompt), len(prompt) + len(answer)))
+        assert rollouts.texts[i] == CODEC.decoded([token for token in answer if token != STOP])
+        assert "<|end|>" not in rollouts.texts[i]
+
+
+def test_answers_lie_side_by_side_in_the_order_of_the_prompts() -> None:
+    rollouts = sample(random_model(), num_answers=3)
+    assert rollouts.prompt_index.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
+def test_the_same_key_gives_the_same_answer_and_another_key_another() -> None:
+    model = random_model(stop_bias=-9.0)
+    first = sample(model)
+    assert sample(model).texts == first.texts
+    assert torch.equal(sample(model).logprobs, first.logprobs)
+    for other in (sample(model, seed=1), sample(model, step=1)):
+        assert not set(other.texts) & set(first.texts)
+    assert len(set(first.texts)) == len(first)
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 1, 0, 2], [2], [1, 2]])
+@pytest.mark.parametrize("num_answers", [1, 3, 5])
+@pytest.mark.parametrize("batch_size", [1, 6, 64])
+def test_an_answer_does_not_depend_on_its_neighbours(order: list[int], num_answers: int, batch_size: int) -> None:
+    model = random_model()
+    expected = {}
+    for prompt in PROMPTS:
+        alone = sample(model, [prompt], num_answers=5)
+        for k, answer in enumerate(answers_of(alone)):
+            expected[prompt.id, k] = (answer, alone.logprobs[k][alone.rows.answer_mask[k]])
+    found = sample(model, [PROMPTS[i] for i in order], num_answers=num_answers, batch_size=batch_size)
+    for i, answer in enumerate(answers_of(found)):
+        tokens, logprobs = expected[PROMPTS[order[i // num_answers]].id, i % num_answers]
+        assert answer == tokens
+        assert torch.allclose(found.logprobs[i][found.rows.answer_mask[i]], logprobs, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_equal_prompts_in_one_call_get_different_answers(batch_size: int) -> None:
+    """The index counts on: the same prompt twice with two answers each has the answers 0 to 3."""
+    model = random_model(stop_bias=-9.0)
+    twice = sample(model, [PROMPTS[0], PROMPTS[1], PROMPTS[0]], num_answers=2, batch_size=batch_size)
+    once = sample(model, [PROMPTS[0]], num_answers=4)
+    assert twice.texts[:2] + twice.texts[4:] == once.texts
+    assert len(set(once.texts)) == 4
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+@torch.no_grad()
+def test_left_padding_does_not_change_the_logits(architecture: str) -> None:
+    """Neither after the prompt nor after a token more: positions start where the prompt does."""
+    model = random_model(architecture)
+    together = _Decoder(model, PROMPTS, 2, CODEC.pad_id)
+    first = together.logits.clone()
+    together.advance(torch.full((8,), 100))
+    for i, prompt in enumerate(PROMPTS):
+        ids = torch.tensor([[*prompt.token_ids, 100]])
+        plain = model(input_ids=ids).logits[0, -2:]
+        for k in (2 * i, 2 * i + 1):
+            assert torch.allclose(first[k], plain[0], atol=1e-5)
+            assert torch.allclose(together.logits[k], plain[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_dropout_is_off_while_sampling_and_the_mode_stays(training: bool) -> None:
+    model = random_model("gpt2", dropout=0.5)
+    expected = sample(model)
+    model.train(training)
+    assert sample(model).texts == expected.texts
+    assert model.training is training
+    assert not any(parameter.grad is not None for parameter in model.parameters())
+
+
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserWarning")
+def test_sampling_from_an_adapted_model_leaves_its_dropout_off() -> None:
+    policy = PolicyModel(random_model("gpt2", dropout=0.5), TrainLayers(kind="lora"))
+    rows = sample(policy.full).rows
+    assert torch.equal(policy(rows).logprobs, policy(rows).logprobs)
+
+
+def test_uniforms_are_a_stable_function_of_the_key() -> None:
+    """These numbers are the same on every machine and in every version: old rollouts can be made again."""
+    key = (7, 3, "0123456789abcdef", 1)
+    found = answer_uniforms([key, (7, 3, "0123456789abcdef", 2)], 4)
+    assert found.dtype == torch.float64
+    expected = [0.922095187870264, 0.6346188286359248, 0.6428550334686832, 0.26522112021582]
+    assert found[0].tolist() == pytest.approx(expected, abs=1e-12)
+    assert torch.equal(answer_uniforms([key], 2)[0], found[0, :2])
+    assert not (found[0] == found[1]).any()
+
+
+P = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()
+
+
+def counts(uniforms: Tensor, top_p: float = 1.0) -> list[int]:
+    tokens = drawn(P.expand(len(uniforms), -1), uniforms, top_p=top_p)
+    return torch.bincount(tokens, minlength=4).tolist()
+
+
+EVEN = (torch.arange(2000, dtype=torch.float64) + 0.5) / 2000
+
+
+@pytest.mark.parametrize(
+    ("top_p", "expected"),
+    [
+        (1.0, [1000, 600, 300, 100]),
+        (0.9, [1053, 632, 315, 0]),  # 0.5, 0.3, 0.15 of 0.95: 1052.6, 631.6, 315.8, up to one at each edge
+        (0.7, [1250, 750, 0, 0]),  # 0.5 and 0.3 of 0.8
+        (0.49, [2000, 0, 0, 0]),
+        (1e-6, [2000, 0, 0, 0]),  # at least one token is always left
+    ],
+)
+def test_even_uniforms_give_exactly_the_probabilities(top_p: float, expected: list[int]) -> None:
+    assert counts(EVEN, top_p) == pytest.approx(expected, abs=1 if top_p == 0.9 else 0)
+
+
+@given(st.lists(st.integers(-9, 9), min_size=2, max_size=8, unique=True), st.floats(0.05, 0.999))
+def test_top_p_keeps_the_smallest_set_with_that_much_probability(logits: list[int], top_p: float) -> None:
+    """Against a loop over the tokens, likeliest first, in plain floats."""
+    weights = {token: math.exp(x) for token, x in enumerate(logits)}
+    kept, mass = set(), 0.0
+    for token in sorted(weights, key=lambda token: -weights[token]):
+        if mass >= top_p:
+            break
+        kept.add(token)
+        mass += weights[token] / sum(weights.values())
+    logprobs = torch.log_softmax(torch.tensor([logits]).double(), -1)
+    found = set(drawn(logprobs.expand(2000, -1), EVEN, top_p=top_p).tolist())
+    assert found <= kept
+    assert all(weights[token] / sum(weights.values()) < 1e-3 for token in kept - found)  # too rare for 2,000 draws
+
+
+def test_draws_at_the_ends_are_tokens_that_can_be_drawn() -> None:
+    never_first_or_last = torch.tensor([[0.0, 0.4, 0.6, 0.0]]).log()
+    for uniform, expected in [(0.0, 1), (0.3999, 1), (0.4001, 2), (1 - 2**-53, 2)]:
+        assert drawn(never_first_or_last, torch.tensor([uniform], dtype=torch.float64)).item() == expected
+
+
+def chi_square(observed: Tensor, expected: Tensor) -> float:
+    """The p-value of the counts, tokens pooled (in the order of their ids) until each pool expects at least 20."""
+    pools: list[list[float]] = [[0.0, 0.0]]
+    for seen, wanted in zip(observed.tolist(), expected.tolist(), strict=True):
+        if pools[-1][1] >= 20:
+            pools.append([0.0, 0.0])
+        pools[-1][0] += seen
+        pools[-1][1] += wanted
+    assert len(pools) >= 10
+    return float(chi2.sf(sum((seen - wanted) ** 2 / wanted for seen, wanted in pools), len(pools) - 1))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_first_tokens_are_distributed_as_the_softmax(temperature: float) -> None:
+    """Through everything: keys, generators, one forward pass for 4,000 answers. A wrong temperature is found out."""
+    model, num = random_model(), 4000
+    rollouts = sample(
+        model, PROMPTS[:1], num_answers=num, max_new_tokens=1, temperature=temperature, batch_size=num
+    )
+    observed = torch.bincount(torch.tensor(answers_of(rollouts)).flatten(), minlength=259)
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([PROMPTS[0].token_ids])).logits[0, -1].double()
+    assert chi_square(observed, num * torch.softmax(logits / temperature, -1)) > 1e-3
+    assert chi_square(observed, num * torch.softmax(logits / (temperature + 0.3), -1)) < 1e-6
+
+
+def test_greedy_takes_the_likeliest_whatever_the_number() -> None:
+    logprobs = torch.tensor([[0.1, 0.7, 0.2], [0.5, 0.2, 0.3]]).log()
+    for uniform in (0.0, 0.99):
+        assert drawn(logprobs, torch.full((2,), uniform).double(), greedy=True).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("settings", [{"top_p": 0.9}, {"greedy": True}])
+def test_training_refuses_what_the_learner_cannot_reproduce(settings: dict[str, float]) -> None:
+    with pytest.raises(PlauditError, match="sampler's probabilities differ from the learner's"):
+        Sampling(**settings).checked_for_training()  # type: ignore[arg-type]
+
+
+def test_training_allows_temperature() -> None:
+    sampling = Sampling(temperature=0.7)
+    assert sampling.checked_for_training() is sampling
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_new_tokens": 0}, "must be at least 1, got 0"),
+        ({"batch_size": 0}, "must be at least 1"),
+        ({"temperature": 0.0}, "temperature must be above 0, got 0.0; for the likeliest answer set greedy"),
+        ({"temperature": math.nan}, "temperature must be above 0"),
+        ({"top_p": 0.0}, r"top_p must lie in \(0, 1\], got 0.0"),
+        ({"top_p": 1.1}, "top_p must lie in"),
+    ],
+)
+def test_impossible_settings_are_refused(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(PlauditError, match=message):
+        Sampling(**settings)  # type: ignore[arg-type]
