@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-# The checker is named as text below, and reads Self from here.
-import beartype.typing
+import beartype.typing  # noqa: F401 (the checker below, named as text, reads Self from it)
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook

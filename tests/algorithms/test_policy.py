@@ -87,9 +87,7 @@ def test_the_value_loss_of_one_token(
 ) -> None:
     values = torch.tensor([[value]], requires_grad=True)
     mask = torch.ones((1, 1), dtype=torch.bool)
-    found = clipped_value_loss(
-        values, torch.tensor([[old]]), torch.tensor([[target]]), mask, clip=0.2, denominator=1.0
-    )
+    found = clipped_value_loss(values, torch.tensor([[old]]), torch.tensor([[target]]), mask, clip=0.2, denominator=1.0)
     found.loss.backward()
     assert values.grad is not None
     assert found.loss.item() == pytest.approx(loss, abs=1e-6)

@@ -57,7 +57,8 @@ def test_soft_labels_worked_by_hand(logit: float, target: float, smoothing: floa
 
 
 @pytest.mark.parametrize(
-    ("logit", "target", "loss", "gradient"), [(100.0, 1.0, 0.0, 0.0), (-100.0, 1.0, 100.0, -1.0), (100.0, 0.0, 100.0, 1.0)]
+    ("logit", "target", "loss", "gradient"),
+    [(100.0, 1.0, 0.0, 0.0), (-100.0, 1.0, 100.0, -1.0), (100.0, 0.0, 100.0, 1.0)],
 )
 def test_a_gap_of_a_hundred_stays_finite(logit: float, target: float, loss: float, gradient: float) -> None:
     """log(sigmoid(-100)) in two steps would be log 0."""

@@ -82,3 +82,8 @@ def test_micro_batches_hold_every_row_once_longest_first(lengths: list[int], siz
     assert sorted(flat) == list(range(len(lengths)))
     assert [lengths[i] for i in flat] == sorted(lengths, reverse=True)
     assert all(len(part) == size for part in parts[:-1])
+
+
+def test_a_row_has_one_mask_entry_a_token() -> None:
+    with pytest.raises(ValueError, match="3 ids, 2 mask entries"):
+        EncodedRow((1, 2, 3), (False, True))

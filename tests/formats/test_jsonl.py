@@ -129,10 +129,10 @@ def test_what_is_written_is_read_again(tmp_path: Path, name: str) -> None:
     path = tmp_path / "new folder" / name
     write_rows(ROWS, path)
     assert [found.columns for found in objects(path) if isinstance(found, Located)] == ROWS
-    first = path.read_bytes()
-    write_rows(ROWS, path)
-    assert path.read_bytes() == first
     assert os.listdir(path.parent) == [name]
+    if name.endswith(".gz"):
+        # Bytes 4 to 8 of a gzip file are its time: none, so that equal rows give equal bytes.
+        assert path.read_bytes()[4:8] == b"\0\0\0\0"
 
 
 def test_a_json_list_file_is_plain_json(tmp_path: Path) -> None:

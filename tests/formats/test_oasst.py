@@ -80,6 +80,13 @@ def test_where_no_reply_is_ranked_every_one_is_a_demonstration(golden: Path, wri
     assert records.of(Ranking) == []
 
 
+def test_a_single_ranked_reply_is_no_ranking(golden: Path, written: Written) -> None:
+    row = tree(golden)
+    row["prompt"]["replies"][0]["rank"] = None
+    records = open_records(written(row))
+    assert [record.id for record in records] == ["m3", "m5"]
+
+
 def test_all_that_follows_a_model_written_prompt_is_dropped(golden: Path, written: Written) -> None:
     row = tree(golden)
     row["prompt"]["synthetic"] = True

@@ -61,7 +61,13 @@ def test_a_source_that_is_no_text_is_somebody_elses_column(written: Written) -> 
 
 @pytest.mark.parametrize(
     ("weight", "got"),
-    [("2", "the text '2'"), (True, "true"), (-1, "the number -1.0"), (1e999, "which JSON does not have")],
+    [
+        ("2", "the text '2'"),
+        (True, "true"),
+        (-1, "the number -1.0"),
+        (10**400, "a larger one"),
+        (1e999, "which JSON does not have"),
+    ],
 )
 def test_a_weight_that_is_none_stops_the_import(written: Written, weight: object, got: str) -> None:
     with pytest.raises(RowError) as caught:

@@ -147,7 +147,7 @@ def test_a_hub_id_is_left_to_transformers() -> None:
 @pytest.fixture
 def converted() -> str:
     if not (smollm2.cache_folder() / smollm2.NAME / "config.json").is_file():
-        pytest.skip(f"{smollm2.NAME} is not in {smollm2.cache_folder()}: any run with --model {smollm2.NAME} fetches it")
+        pytest.skip(f"{smollm2.NAME} is not in the cache: any run with --model {smollm2.NAME} fetches it")
     return smollm2.NAME
 
 

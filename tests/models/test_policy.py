@@ -26,7 +26,7 @@ conv1d = pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserW
 
 def gpt2(dropout: float = 0.0) -> PreTrainedModel:
     """An architecture that cannot be split, with layers of other names."""
-    sizes = dict(vocab_size=259, n_layer=2, n_embd=32, n_head=2, bos_token_id=1, eos_token_id=2)
+    sizes = {"vocab_size": 259, "n_layer": 2, "n_embd": 32, "n_head": 2, "bos_token_id": 1, "eos_token_id": 2}
     config = AutoConfig.for_model("gpt2", **sizes, resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -82,9 +82,7 @@ def test_a_row_does_not_see_its_neighbours(rows: TokenRows, train: TrainLayers) 
 
 @every_way
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_the_reference_is_the_policy_before_training(
-    rows: TokenRows, train: TrainLayers, temperature: float
-) -> None:
+def test_the_reference_is_the_policy_before_training(rows: TokenRows, train: TrainLayers, temperature: float) -> None:
     policy = PolicyModel(tiny_model(), train)
     prepared = policy.prepared(rows)
     found = policy.reference()(prepared, temperature)
@@ -134,12 +132,16 @@ def test_under_lora_only_adapters_learn_in_every_linear_layer() -> None:
     assert len(names) == 2 * 2 * 7  # A and B, two layers, q k v o gate up down
 
 
-def test_adapters_start_the_same_every_time_and_draw_on_no_global_generator() -> None:
-    state = torch.get_rng_state()
-    first, second = (dict(PolicyModel(tiny_model(), EVERY_WAY[3]).trained_parameters()) for _ in range(2))
-    assert torch.equal(torch.get_rng_state(), state)
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert any(parameter.any() for name, parameter in first.items() if ".lora_A." in name)
+def test_adapters_start_the_same_whatever_the_global_generator_and_leave_it_alone() -> None:
+    started = []
+    with torch.random.fork_rng(devices=[]):
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            state = torch.get_rng_state()
+            started.append(dict(PolicyModel(tiny_model(), EVERY_WAY[3]).trained_parameters()))
+            assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(parameter, started[1][name]) for name, parameter in started[0].items())
+    assert any(parameter.any() for name, parameter in started[0].items() if ".lora_A." in name)
 
 
 def test_states_are_those_before_each_token(rows: TokenRows) -> None:
@@ -197,3 +199,13 @@ def test_impossible_settings_are_refused() -> None:
         TrainLayers(num_upper=0)
     with pytest.raises(PlauditError, match="at least 1"):
         TrainLayers(lora_rank=0)
+
+
+@every_way
+def test_rows_without_a_counted_token_are_zeros(rows: TokenRows, train: TrainLayers) -> None:
+    nothing = TokenRows(rows.token_ids, rows.attention_mask, torch.zeros_like(rows.answer_mask))
+    found = PolicyModel(tiny_model(), train)(nothing)
+    assert found.logprobs.shape == rows.token_ids.shape
+    assert not found.logprobs.any()
+    assert not found.entropy.any()
+    found.logprobs.sum().backward()

@@ -1,5 +1,6 @@
 """The reward model: where it starts, what it reads, what it shares."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -47,14 +48,19 @@ def test_the_layers_are_the_causal_models() -> None:
 
 
 @every_way
-def test_the_same_seed_makes_the_same_model_and_no_global_generator_moves(rows: TokenRows, train: TrainLayers) -> None:
-    state = torch.get_rng_state()
-    first, second, other = new(train, 7), new(train, 7), new(train, 8)
-    assert torch.equal(torch.get_rng_state(), state)
+def test_the_same_seed_makes_the_same_model_whatever_the_global_generator(rows: TokenRows, train: TrainLayers) -> None:
+    made = []
+    with torch.random.fork_rng(devices=[]):
+        for seed, global_seed in ((7, 1), (7, 2), (8, 2)):
+            torch.manual_seed(global_seed)
+            state = torch.get_rng_state()
+            made.append(new(train, seed))
+            assert torch.equal(torch.get_rng_state(), state)
+    first, second, other = made
     assert torch.equal(first(rows), second(rows))
     assert not torch.equal(first(rows), other(rows))
-    parameters = [dict(model.trained_parameters()) for model in (first, second)]
-    assert all(torch.equal(parameters[0][name], parameters[1][name]) for name in parameters[0])
+    expected = dict(second.trained_parameters())
+    assert all(torch.equal(parameter, expected[name]) for name, parameter in first.trained_parameters())
 
 
 @every_way
@@ -142,3 +148,11 @@ def test_a_language_model_is_no_reward_model(tmp_path: Path) -> None:
     tiny_model().save_pretrained(tmp_path)
     with pytest.raises(PlauditError, match="has 2 outputs; a reward model has one"):
         load_reward_model(str(tmp_path), UPPER)
+
+
+def test_making_one_is_silent(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The causal model's config names two labels; copied, they would contradict the one output in a warning."""
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    reward = new(UPPER)
+    assert not caplog.records
+    assert reward.full.config.num_labels == 1

@@ -17,7 +17,13 @@ NUM_LAYERS = 4
 
 def small_model(architecture: str) -> PreTrainedModel:
     """Four layers with random weights. A window of 8 tokens where the architecture has one, shorter than the rows."""
-    sizes = dict(hidden_size=32, intermediate_size=64, num_attention_heads=4, num_key_value_heads=2, head_dim=8)
+    sizes = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+    }
     config = AutoConfig.for_model(architecture, vocab_size=259, num_hidden_layers=NUM_LAYERS, **sizes)
     window = {"mistral": {"sliding_window": 8}, "qwen2": {"sliding_window": 8, "use_sliding_window": True}}
     settings = config.to_dict() | window.get(architecture, {}) | {"max_window_layers": 2, "layer_types": None}
@@ -136,5 +142,5 @@ def test_where_all_layers_learn_there_is_no_trunk() -> None:
 
 
 def test_an_architecture_that_cannot_be_split_has_no_trunk() -> None:
-    config = AutoConfig.for_model("gpt2", vocab_size=259, n_layer=2, n_embd=16, n_head=2, bos_token_id=1, eos_token_id=2)
+    config = AutoConfig.for_model("gpt2", vocab_size=9, n_layer=2, n_embd=16, n_head=2, bos_token_id=1, eos_token_id=2)
     assert trunk_of(AutoModelForCausalLM.from_config(config), 1) is None

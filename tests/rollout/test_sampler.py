@@ -37,13 +37,12 @@ def random_model(architecture: str = "llama", *, dropout: float = 0.0, stop_bias
     if architecture == "llama":
         model = tiny_model()
     else:
-        sizes = dict(vocab_size=259, hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
+        sizes = {"vocab_size": 259, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+        extra = {"intermediate_size": 64, "num_key_value_heads": 2, "head_dim": 8}
         if architecture == "gpt2":
-            extra = dict(resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=dropout, n_positions=128)
-        else:
-            extra = dict(intermediate_size=64, num_key_value_heads=2, head_dim=8)
-        if architecture == "mistral":
-            extra |= {"sliding_window": 16}
+            extra = {"resid_pdrop": dropout, "embd_pdrop": dropout, "attn_pdrop": dropout, "n_positions": 128}
+        elif architecture == "mistral":
+            extra["sliding_window"] = 16  # shorter than the rows
         config = AutoConfig.for_model(architecture, **sizes, **extra, bos_token_id=1, eos_token_id=2)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -88,7 +87,7 @@ def slow_answer(
         total, below = sum(weights), 0.0
         token = logits.index(max(logits))
         if not greedy:
-            for token, weight in enumerate(weights):
+            for token, weight in enumerate(weights):  # noqa: B007 (the token it ends with is the answer)
                 below += weight
                 if below > uniform * total:
                     break
@@ -304,9 +303,7 @@ def chi_square(observed: Tensor, expected: Tensor) -> float:
 def test_first_tokens_are_distributed_as_the_softmax(temperature: float) -> None:
     """Through everything: keys, generators, one forward pass for 4,000 answers. A wrong temperature is found out."""
     model, num = random_model(), 4000
-    rollouts = sample(
-        model, PROMPTS[:1], num_answers=num, max_new_tokens=1, temperature=temperature, batch_size=num
-    )
+    rollouts = sample(model, PROMPTS[:1], num_answers=num, max_new_tokens=1, temperature=temperature, batch_size=num)
     observed = torch.bincount(torch.tensor(answers_of(rollouts)).flatten(), minlength=259)
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([PROMPTS[0].token_ids])).logits[0, -1].double()
@@ -345,3 +342,33 @@ def test_training_allows_temperature() -> None:
 def test_impossible_settings_are_refused(settings: dict[str, float], message: str) -> None:
     with pytest.raises(PlauditError, match=message):
         Sampling(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 6])
+def test_no_more_answers_are_decoded_at_once_than_the_batch_size_says(batch_size: int) -> None:
+    """One prompt's answers too: they are split, and stay the answers they were."""
+    model, sizes = random_model(), []
+    expected = sample(model, num_answers=5)
+    model.lm_head.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
+    found = sample(model, num_answers=5, batch_size=batch_size)
+    assert max(sizes) <= batch_size
+    assert answers_of(found) == answers_of(expected)
+    assert found.prompt_index.tolist() == expected.prompt_index.tolist()
+
+
+@pytest.mark.parametrize("num_answers", [0, -1])
+def test_fewer_than_one_answer_is_refused(num_answers: int) -> None:
+    with pytest.raises(PlauditError, match=f"at least one answer, asked for {num_answers}"):
+        sample(random_model(), num_answers=num_answers)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
+def test_what_outgrows_the_models_context_is_refused(architecture: str) -> None:
+    """Positions beyond it were never trained (llama) or do not exist (gpt2)."""
+    model = random_model(architecture)
+    context = 512 if architecture == "llama" else 128
+    longest = max(len(prompt.token_ids) for prompt in PROMPTS)
+    message = f"prompt of {longest} tokens and .* max_new_tokens = {context} do not fit .* context of {context} tokens"
+    with pytest.raises(PlauditError, match=message):
+        sample(model, max_new_tokens=context)
+    sample(model, max_new_tokens=context - longest, num_answers=1)

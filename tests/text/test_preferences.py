@@ -28,7 +28,8 @@ def test_each_answer_is_encoded_once_with_its_pairs_beside() -> None:
 
 
 def test_an_answer_that_was_cut_off_has_no_stop_token() -> None:
-    (encoded,), _ = encoded_groups([group("a", "b", truncated=(False, True))], CODEC, max_tokens=100, drop_too_long=False)
+    given = group("a", "b", truncated=(False, True))
+    (encoded,), _ = encoded_groups([given], CODEC, max_tokens=100, drop_too_long=False)
     assert [row.token_ids[-1] == CODEC.stop_id for row in encoded.rows] == [True, False]
 
 

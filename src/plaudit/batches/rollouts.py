@@ -32,6 +32,10 @@ class Rollouts:
         """The same answers, their rows prepared otherwise."""
         return replace(self, rows=rows)
 
+    def with_logprobs(self, logprobs: Float[Tensor, "B T"]) -> Self:
+        """The same answers with the learner's log-probabilities in place of the sampler's."""
+        return replace(self, logprobs=logprobs)
+
     @property
     def num_tokens(self) -> Int[Tensor, "B"]:
         """Tokens of each answer, the stop token included."""

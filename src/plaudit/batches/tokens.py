@@ -19,6 +19,10 @@ class EncodedRow:
     answer_mask: tuple[bool, ...]
     weight: float = 1.0
 
+    def __post_init__(self) -> None:
+        if len(self.token_ids) != len(self.answer_mask):
+            raise ValueError(f"one mask entry a token: {len(self.token_ids)} ids, {len(self.answer_mask)} mask entries")
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRows:

@@ -16,10 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from plaudit.runs.directory import RunDirectory
-from plaudit.runs.files import full_disk_explained, write_json
+from plaudit.runs.files import full_disk_explained, sync_folder, write_json
 from plaudit.schemas.errors import PlauditError
 
 _TENSORS, _STATE, _SEAL = "tensors.safetensors", "state.json", "checksums.json"
+_REPLACED = ".replaced"
 
 
 class CheckpointDamagedError(PlauditError):
@@ -42,7 +43,8 @@ def _sha256(path: Path) -> str:
 def save_checkpoint(folder: Path, tensors: Mapping[str, torch.Tensor], state: Mapping[str, JsonValue]) -> None:
     """Writes the folder beside its final place, syncs it, reads it back, and renames it there.
 
-    Raises PlauditError on a full disk; then the folder does not exist and nothing else changed.
+    A folder that stands there already is moved aside for the moment of the renaming; `latest_checkpoint` moves it back
+    if the process ends in that moment. Raises PlauditError on a full disk; then nothing changed.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -57,8 +59,7 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, torch.Tensor], state: Ma
             write_json(partial / _STATE, dict(state))
             write_json(partial / _SEAL, {name: _sha256(partial / name) for name in (_TENSORS, _STATE)})
             _verify(partial)
-            shutil.rmtree(folder, ignore_errors=True)
-            partial.rename(folder)
+            _put_in_place(partial, folder)
     except SafetensorError as error:
         # safetensors reports a full disk as its own error, without the number that says so.
         raise PlauditError(
@@ -66,6 +67,32 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, torch.Tensor], state: Ma
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _put_in_place(partial: Path, folder: Path) -> None:
+    """Renames `partial` to `folder`. At every moment one of the two versions is whole, under its name or aside."""
+    replaced = folder.with_name(f".{folder.name}{_REPLACED}")
+    shutil.rmtree(replaced, ignore_errors=True)
+    try:
+        if folder.exists():
+            folder.rename(replaced)
+        partial.rename(folder)
+    except BaseException:
+        if replaced.exists() and not folder.exists():
+            replaced.rename(folder)
+        raise
+    sync_folder(folder.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _put_back(checkpoints: Path) -> None:
+    """Undoes replacements that a killed process left half done, and removes the old version where it was done."""
+    for replaced in checkpoints.glob(f".*{_REPLACED}"):
+        folder = replaced.with_name(replaced.name.removeprefix(".").removesuffix(_REPLACED))
+        if folder.exists():
+            shutil.rmtree(replaced)
+        else:
+            replaced.rename(folder)
 
 
 def _verify(folder: Path) -> None:
@@ -91,6 +118,7 @@ def latest_checkpoint(run: RunDirectory) -> tuple[int, Checkpoint]:
 
     Raises PlauditError where none is left.
     """
+    _put_back(run.path / "checkpoints")
     for step in reversed(run.checkpoint_steps()):
         try:
             return step, load_checkpoint(run.checkpoint_folder(step))

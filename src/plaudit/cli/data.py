@@ -45,6 +45,10 @@ class DataCheck:
     shape: tyro.conf.EnumChoicesFromValues[Shape | None] = None
     """The file's shape; told from its first rows where this is not given."""
 
+    def run(self) -> int:
+        """Prints; 1 where rows cannot be read."""
+        return run(self)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataConvert:
@@ -63,6 +67,10 @@ class DataConvert:
     on_error: Literal["raise", "skip"] = "raise"
     """`skip` leaves out rows that cannot be read, and lists them; `raise` stops at the first."""
 
+    def run(self) -> int:
+        """Writes and says what was lost."""
+        return run(self)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DataShow:
@@ -78,6 +86,10 @@ class DataShow:
     def __post_init__(self) -> None:
         if self.num < 1:
             raise PlauditError(f"--num must be at least 1, got {self.num}")
+
+    def run(self) -> int:
+        """Prints."""
+        return run(self)
 
 
 def run(config: DataCheck | DataConvert | DataShow, console: Console | None = None) -> int:

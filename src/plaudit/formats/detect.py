@@ -1,4 +1,4 @@
-"""Which shape has this file? Answered from its first rows' columns, never from its name."""
+"""Which shape has this file? Answered from its first rows' columns; only `.txt` counts as a name."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -15,8 +14,6 @@ from plaudit.formats.messages import messages_to
 from plaudit.schemas.conversation import Messages, Role
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Record
-
-R = TypeVar("R", bound=Record)
 
 
 @dataclass(slots=True)

@@ -80,7 +80,10 @@ class Row:
         value = self.take(name, "a number")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise MisfitError(name, "a number", shown(value))
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise MisfitError(name, "a number up to 1.8e308", "a larger one") from error
 
     def messages(self, name: str) -> Messages:
         """The column's messages; what they hold besides role and content goes to `extra` under `name[i].key`."""
@@ -121,17 +124,15 @@ class Row:
         `id`, `source` and `annotator` count where they are text (an id may be a whole number); elsewhere they are
         somebody else's columns and stay in `extra`. Raises MisfitError for a weight that is no number.
         """
-        row_columns = self.columns
-        found = {name: row_columns.get(name) for name in ("id", "source", "annotator")}
-        number_id = isinstance(found["id"], int) and not isinstance(found["id"], bool)
+        found = {name: self.columns.get(name) for name in ("id", "source", "annotator")}
         own = {name: value for name, value in found.items() if isinstance(value, str) and value}
-        if number_id:
+        if isinstance(found["id"], int) and not isinstance(found["id"], bool):
             own["id"] = str(found["id"])
         weight = self.number("weight")
         taken = self._taken | own.keys()
-        extra = {name: value for name, value in row_columns.items() if name not in taken}
+        extra = {name: value for name, value in self.columns.items() if name not in taken}
         return Provenance(
-            id=own["id"] if "id" in own else row_id(row_columns, self._ordinal),
+            id=own["id"] if "id" in own else row_id(self.columns, self._ordinal),
             source=own.get("source", self._source),
             weight=1.0 if weight is None else weight,
             annotator=own.get("annotator"),

@@ -13,6 +13,7 @@ _HOW = {
     "rloo": "improved by RLOO against a reward model, with a KL penalty to the model it started from",
     "dpo": "trained by DPO on people's preferences",
     "export": "merged from a base model and an adapter",
+    "copy": "written anew as a plain folder",
 }
 
 _TEMPLATE = """---

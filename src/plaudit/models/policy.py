@@ -15,7 +15,8 @@ from transformers import PreTrainedModel
 
 from plaudit.algorithms.logprobs import token_logprobs
 from plaudit.batches.tokens import TokenRows
-from plaudit.models.trunk import Branch, trunk_of
+from plaudit.models.load import Precision, load_causal_lm
+from plaudit.models.trunk import Branch, arithmetic, trunk_of
 from plaudit.schemas.errors import PlauditError
 
 # Rows of the language-model head computed at once: bounds the [rows, vocabulary] tensor whatever the batch.
@@ -83,15 +84,19 @@ def before(hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
     return torch.cat([torch.zeros_like(hidden[:, :1]), hidden[:, :-1]], dim=1)
 
 
-def answer_stats(hidden: Float[Tensor, "B T D"], head: nn.Module, rows: TokenRows, temperature: float) -> TokenStats:
+def answer_stats(
+    hidden: Float[Tensor, "B T D"], head: nn.Module, rows: TokenRows, temperature: float, *, mixed: bool = False
+) -> TokenStats:
     """Log-probability and entropy of the answer tokens. The head runs on counted positions only, in chunks."""
     states = before(hidden)
     mask = rows.answer_mask
     chosen, targets = states[mask], rows.token_ids[mask]
-    parts = [
-        token_logprobs(head(chosen[i : i + HEAD_CHUNK]), targets[i : i + HEAD_CHUNK], temperature)
-        for i in range(0, len(targets), HEAD_CHUNK)
-    ]
+    parts = []
+    # At least once: rows without a counted token get zeros.
+    for i in range(0, max(1, len(targets)), HEAD_CHUNK):
+        with arithmetic(hidden.device, mixed=mixed):
+            logits = head(chosen[i : i + HEAD_CHUNK])
+        parts.append(token_logprobs(logits, targets[i : i + HEAD_CHUNK], temperature))
     shape, device = rows.token_ids.shape, hidden.device
     logprobs = torch.zeros(shape, device=device).masked_scatter(mask, torch.cat([part[0] for part in parts]))
     entropy = torch.zeros(shape, device=device).masked_scatter(mask, torch.cat([part[1] for part in parts]))
@@ -101,18 +106,19 @@ def answer_stats(hidden: Float[Tensor, "B T D"], head: nn.Module, rows: TokenRow
 class PolicyModel(nn.Module):
     """A causal language model of which some layers learn."""
 
-    def __init__(self, model: PreTrainedModel, train: TrainLayers) -> None:
+    def __init__(self, model: PreTrainedModel, train: TrainLayers, *, mixed: bool = False) -> None:
         super().__init__()
-        self.train_layers = train
+        self.train_layers, self.mixed = train, mixed
         model.requires_grad_(train.kind == "all")
-        trunk = trunk_of(model, train.upper)
+        trunk = trunk_of(model, train.upper, mixed=mixed)
         if train.kind == "lora":
             model = _with_lora(model, train)
         elif train.kind == "upper":
             _upper_layers(model, train.num_upper).requires_grad_(True)
         self.full = model
+        self._copies: list[PreTrainedModel] = []
         causal_lm = model.get_base_model() if train.kind == "lora" else model
-        self.branch = Branch(causal_lm.base_model, trunk)
+        self.branch = Branch(causal_lm.base_model, trunk, mixed=mixed)
         self.head: nn.Module = causal_lm.get_output_embeddings()
 
     def prepared(self, rows: TokenRows) -> TokenRows:
@@ -121,7 +127,7 @@ class PolicyModel(nn.Module):
         return rows if trunk is None else trunk.prepared(rows)
 
     def forward(self, rows: TokenRows, temperature: float = 1.0) -> TokenStats:
-        return answer_stats(self.branch(rows), self.head, rows, temperature)
+        return answer_stats(self.branch(rows), self.head, rows, temperature, mixed=self.mixed)
 
     def states(self, rows: TokenRows) -> Float[Tensor, "B T D"]:
         """The state before each token, no head: what a critic on the policy's layers reads."""
@@ -132,6 +138,19 @@ class PolicyModel(nn.Module):
         """The size of a hidden state."""
         return int(self.full.config.hidden_size)
 
+    def sampler(self) -> PreTrainedModel:
+        """The network to sample from: itself, or under `mixed` a bfloat16 copy, brought up to date here."""
+        if not self.mixed:
+            return self.full
+        if not self._copies:
+            # In a list, so that it is no child module: it is neither trained nor saved.
+            self._copies.append(copy.deepcopy(self.full).to(torch.bfloat16).requires_grad_(False))
+        copied = dict(self._copies[0].named_parameters())
+        with torch.no_grad():
+            for name, parameter in self.trained_parameters():
+                copied[name].copy_(parameter)
+        return self._copies[0]
+
     def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Names (as in the saved model) and parameters that learn."""
         return ((name, parameter) for name, parameter in self.full.named_parameters() if parameter.requires_grad)
@@ -139,6 +158,12 @@ class PolicyModel(nn.Module):
     def reference(self) -> ReferenceModel:
         """This policy as it is now, frozen. With LoRA it is the same network, adapters off; else trained layers are copied."""
         return ReferenceModel(self)
+
+
+def load_policy(name: str, train: TrainLayers, *, precision: Precision, device: torch.device) -> PolicyModel:
+    """The causal model of that name as a policy. Raises PlauditError where it cannot be had."""
+    model = load_causal_lm(name, precision=precision, device=device)
+    return PolicyModel(model, train, mixed=precision.is_mixed_on(device))
 
 
 class ReferenceModel:
@@ -153,7 +178,7 @@ class ReferenceModel:
             self._branch, self._head = frozen_copy(policy.branch), policy.head
         else:
             whole = copy.deepcopy(policy.full).requires_grad_(False)
-            self._branch, self._head = Branch(whole.base_model, None), whole.get_output_embeddings()
+            self._branch, self._head = Branch(whole.base_model, None, mixed=policy.mixed), whole.get_output_embeddings()
 
     def _adapters_off(self) -> AbstractContextManager[None]:
         if self._policy.train_layers.kind == "lora":
@@ -164,7 +189,7 @@ class ReferenceModel:
     @torch.no_grad()
     def __call__(self, rows: TokenRows, temperature: float = 1.0) -> Float[Tensor, "B T"]:
         with self._adapters_off():
-            return answer_stats(self._branch(rows), self._head, rows, temperature).logprobs
+            return answer_stats(self._branch(rows), self._head, rows, temperature, mixed=self._policy.mixed).logprobs
 
 
 def frozen_copy(branch: Branch) -> Branch:

@@ -21,8 +21,11 @@ from plaudit.schemas.errors import PlauditError
 class RewardModel(nn.Module):
     """Scores whole answers. `mean` and `std` are those of the reference policy's answers; `normalised` applies them."""
 
-    def __init__(self, model: PreTrainedModel, train: TrainLayers, *, mean: float = 0.0, std: float = 1.0) -> None:
+    def __init__(
+        self, model: PreTrainedModel, train: TrainLayers, *, mean: float = 0.0, std: float = 1.0, mixed: bool = False
+    ) -> None:
         super().__init__()
+        self.mixed = mixed
         if train.kind == "lora":
             model = _with_lora(model, train)
             classifier = model.get_base_model()
@@ -35,7 +38,7 @@ class RewardModel(nn.Module):
         self.full = model
         self.mean, self.std = mean, std
         self.train_layers = train
-        self.branch = Branch(classifier.base_model, trunk_of(classifier, train.upper))
+        self.branch = Branch(classifier.base_model, trunk_of(classifier, train.upper, mixed=mixed), mixed=mixed)
         self.head: nn.Linear = classifier.score
         active = "default"
         if train.kind == "lora":
@@ -55,7 +58,8 @@ class RewardModel(nn.Module):
 
     def normalised(self, rows: TokenRows) -> Float[Tensor, "B"]:
         """(raw score - mean) / std."""
-        return (self(rows) - self.mean) / self.std
+        scores: Tensor = self(rows)
+        return (scores - self.mean) / self.std
 
     def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Names (as in the saved model) and parameters that learn."""
@@ -71,19 +75,23 @@ class RewardModel(nn.Module):
         classifier = self.full
         if int(classifier.config.num_hidden_layers) <= trunk.num_layers:
             return False
-        if Trunk(classifier.base_model, trunk.num_layers).key != trunk.key:
+        if Trunk(classifier.base_model, trunk.num_layers, mixed=trunk.mixed).key != trunk.key:
             return False
-        self.branch = Branch(classifier.base_model, trunk)
+        self.branch = Branch(classifier.base_model, trunk, mixed=self.mixed)
         return True
 
 
-def new_reward_model(name: str, train: TrainLayers, *, seed: int, precision: Precision, pad_id: int) -> RewardModel:
+def new_reward_model(
+    name: str, train: TrainLayers, *, seed: int, precision: Precision, pad_id: int, device: torch.device
+) -> RewardModel:
     """A reward model on the layers of the causal model `name`, head drawn from N(0, 1 / (D + 1)), no bias.
 
     (Stiennon et al. 2020, appendix B; Huang et al. 2024, detail 7.)
     """
     causal = load_causal_lm(name, precision=precision)
-    config = AutoConfig.for_model(**{**causal.config.to_dict(), "num_labels": 1})
+    # The names of a classifier's two labels, which every config carries, would contradict the one output.
+    settings = {name: value for name, value in causal.config.to_dict().items() if name not in ("id2label", "label2id")}
+    config = AutoConfig.for_model(**{**settings, "num_labels": 1})
     config.pad_token_id = pad_id
     with torch.random.fork_rng(devices=[]):
         model = AutoModelForSequenceClassification.from_config(config, dtype=precision.dtype)
@@ -93,10 +101,16 @@ def new_reward_model(name: str, train: TrainLayers, *, seed: int, precision: Pre
     with torch.no_grad():
         model.score.weight.copy_(torch.randn(1, width, generator=generator) / (width + 1) ** 0.5)
     model.eval()
-    return RewardModel(model, train)
+    return RewardModel(model.to(device), train, mixed=precision.is_mixed_on(device))
 
 
-def load_reward_model(folder: str, train: TrainLayers, *, precision: Precision = Precision.FLOAT32) -> RewardModel:
+def load_reward_model(
+    folder: str,
+    train: TrainLayers,
+    *,
+    precision: Precision = Precision.FLOAT32,
+    device: torch.device | None = None,
+) -> RewardModel:
     """The reward model saved in a folder (or a hub id), with its normalisation."""
     try:
         model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=precision.dtype)
@@ -109,8 +123,15 @@ def load_reward_model(folder: str, train: TrainLayers, *, precision: Precision =
             "`plaudit reward`"
         )
     model.eval()
+    device = device or torch.device("cpu")
     settings = model.config.to_dict()
-    return RewardModel(model, train, mean=float(settings.get("mean", 0.0)), std=float(settings.get("std", 1.0)))
+    return RewardModel(
+        model.to(device),
+        train,
+        mean=float(settings.get("mean", 0.0)),
+        std=float(settings.get("std", 1.0)),
+        mixed=precision.is_mixed_on(device),
+    )
 
 
 def save_reward_model(reward: RewardModel, folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from jaxtyping import Float
@@ -17,7 +18,7 @@ from plaudit.schemas.errors import PlauditError
 SPLITTABLE = frozenset({"llama", "qwen2", "qwen3", "mistral"})
 
 
-def _part(body: nn.Module, start: int, end: int, *, keep_norm: bool) -> nn.Module:
+def _part(body: PreTrainedModel, start: int, end: int, *, keep_norm: bool) -> PreTrainedModel:
     """A view of a body with only layers [start, end); it shares every parameter with the original."""
     part = copy.copy(body)
     part._modules = dict(body._modules)
@@ -31,10 +32,18 @@ def _part(body: nn.Module, start: int, end: int, *, keep_norm: bool) -> nn.Modul
     return part
 
 
-def hidden_states(body: nn.Module, rows: TokenRows, inputs_embeds: Tensor | None = None) -> Float[Tensor, "B T D"]:
+def arithmetic(device: torch.device, *, mixed: bool) -> AbstractContextManager[object]:
+    """Matrix products in bfloat16 where `mixed`, else as the weights are."""
+    return torch.autocast(device.type, dtype=torch.bfloat16) if mixed else nullcontext()
+
+
+def hidden_states(
+    body: PreTrainedModel, rows: TokenRows, inputs_embeds: Tensor | None = None, *, mixed: bool = False
+) -> Float[Tensor, "B T D"]:
     """The last hidden states of a body over rows, no key-value cache built."""
     inputs = {"input_ids": rows.token_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
-    output = body(**inputs, attention_mask=rows.attention_mask.long(), use_cache=False)
+    with arithmetic(rows.token_ids.device, mixed=mixed):
+        output = body(**inputs, attention_mask=rows.attention_mask.long(), use_cache=False)
     hidden = output.last_hidden_state
     assert isinstance(hidden, Tensor)
     return hidden
@@ -46,11 +55,11 @@ class Trunk:
     `key` is the SHA-256 of their weights and depth: two trunks with one key compute the same, wherever they were loaded.
     """
 
-    def __init__(self, body: nn.Module, num_layers: int) -> None:
-        self.num_layers = num_layers
+    def __init__(self, body: PreTrainedModel, num_layers: int, *, mixed: bool = False) -> None:
+        self.num_layers, self.mixed = num_layers, mixed
         self._lower = _part(body, 0, num_layers, keep_norm=False)
         self._lower.requires_grad_(False)
-        digest = hashlib.sha256(str(num_layers).encode())
+        digest = hashlib.sha256(f"{num_layers}{' mixed' if mixed else ''}".encode())
         for name, tensor in sorted(self._lower.state_dict().items()):
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
@@ -61,16 +70,16 @@ class Trunk:
         """The activations where the branches begin: those kept in the rows if they are this trunk's, else computed."""
         if rows.trunk is not None and rows.trunk_key == self.key:
             return rows.trunk
-        return hidden_states(self._lower, rows)
+        return hidden_states(self._lower, rows, mixed=self.mixed)
 
     @torch.no_grad()
     def prepared(self, rows: TokenRows, micro_batch_size: int = 16) -> TokenRows:
-        """The rows with the activations kept, computed in portions of similar length. What stands at padding means nothing."""
+        """The rows with the activations kept, computed in portions of similar length. Padding may hold anything."""
         if rows.trunk_key == self.key:
             return rows
         kept: Tensor | None = None
         for part in micro_batches(torch.arange(len(rows)), rows.lengths.cpu(), micro_batch_size):
-            states = hidden_states(self._lower, rows.select(part))
+            states = hidden_states(self._lower, rows.select(part), mixed=self.mixed)
             if kept is None:
                 kept = states.new_zeros((*rows.token_ids.shape, states.shape[-1]))
             kept[part, : states.shape[1]] = states
@@ -81,9 +90,9 @@ class Trunk:
 class Branch(nn.Module):
     """Layers owned by one role: the whole body, or those above a trunk."""
 
-    def __init__(self, body: nn.Module, trunk: Trunk | None) -> None:
+    def __init__(self, body: PreTrainedModel, trunk: Trunk | None, *, mixed: bool = False) -> None:
         super().__init__()
-        self.trunk = trunk
+        self.trunk, self.mixed = trunk, mixed
         if trunk is None:
             self.body = body
         else:
@@ -92,11 +101,11 @@ class Branch(nn.Module):
     def forward(self, rows: TokenRows) -> Float[Tensor, "B T D"]:
         """The final hidden states, after the last norm."""
         if self.trunk is None:
-            return hidden_states(self.body, rows)
-        return hidden_states(self.body, rows, inputs_embeds=self.trunk(rows))
+            return hidden_states(self.body, rows, mixed=self.mixed)
+        return hidden_states(self.body, rows, inputs_embeds=self.trunk(rows), mixed=self.mixed)
 
 
-def trunk_of(model: PreTrainedModel, num_trained: int | None) -> Trunk | None:
+def trunk_of(model: PreTrainedModel, num_trained: int | None, *, mixed: bool = False) -> Trunk | None:
     """The trunk below the upper `num_trained` layers; None for all layers, or where the architecture cannot be split.
 
     Raises PlauditError for a number of layers the model does not have.
@@ -110,4 +119,4 @@ def trunk_of(model: PreTrainedModel, num_trained: int | None) -> Trunk | None:
         )
     if num_trained == num_layers or model.config.model_type not in SPLITTABLE:
         return None
-    return Trunk(model.base_model, num_layers - num_trained)
+    return Trunk(model.base_model, num_layers - num_trained, mixed=mixed)

@@ -35,6 +35,11 @@ class TextualScorer:
         asked = [prompts[index].messages for index in rollouts.prompt_index.tolist()]
         scored = self._scorer.score(asked, completions(rollouts))
         names = scored[0].components if scored else {}
+        if len(scored) != len(asked) or any(score.components.keys() != names.keys() for score in scored):
+            raise PlauditError(
+                f"a scorer must return one score a completion, all with the same components: {len(asked)} completions, got "
+                f"{len(scored)} scores with components {sorted({name for score in scored for name in score.components})}"
+            )
         return Scores(
             torch.tensor([score.score for score in scored]),
             {name: torch.tensor([score.components[name] for score in scored]) for name in names},

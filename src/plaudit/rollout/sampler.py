@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -169,33 +169,57 @@ def sampled(
 ) -> Rollouts:
     """`num_answers` answers to each prompt, side by side, with the log-probabilities they were drawn at.
 
-    Answer k to a prompt is keyed by (seed, step, prompt id, k); over equal prompts k counts on.
+    Answer k to a prompt is keyed by (seed, step, prompt id, k); over equal prompts k counts on. At most
+    `sampling.batch_size` are decoded at once, one prompt's answers too. Raises PlauditError for fewer than one answer a
+    prompt, and where the longest prompt with its answer could outgrow the model's context.
     """
+    _check_fits(model, prompts, sampling, num_answers)
     was_training = model.training
     model.eval()
     seen: dict[str, int] = {}
     rows: list[EncodedRow] = []
     logprobs: list[list[float]] = []
-    per_batch = max(1, sampling.batch_size // num_answers)
-    for start in range(0, len(prompts), per_batch):
-        batch = prompts[start : start + per_batch]
+    for batch, num in _portions(prompts, num_answers, sampling.batch_size):
         keys: list[tuple[int | str, ...]] = []
         for prompt in batch:
             first = seen.get(prompt.id, 0)
-            seen[prompt.id] = first + num_answers
-            keys += [(seed, step, prompt.id, first + k) for k in range(num_answers)]
+            seen[prompt.id] = first + num
+            keys += [(seed, step, prompt.id, first + k) for k in range(num)]
         uniforms = answer_uniforms(keys, sampling.max_new_tokens)
         # Only the decoding: a tensor made in inference mode could not take part in the learner's backward pass.
         with torch.inference_mode():
-            decoder = _Decoder(model, batch, num_answers, codec.pad_id)
+            decoder = _Decoder(model, batch, num, codec.pad_id)
             decoded = _decoded(decoder, uniforms, sampling, codec.stop_id)
         for i, answer in enumerate(decoded.tokens):
-            prompt_ids = batch[i // num_answers].token_ids
+            prompt_ids = batch[i // num].token_ids
             mask = (False,) * len(prompt_ids) + (True,) * len(answer)
             rows.append(EncodedRow((*prompt_ids, *answer), mask))
         logprobs += decoded.logprobs
     model.train(was_training)
     return _rollouts(rows, logprobs, codec, num_answers)
+
+
+def _check_fits(model: PreTrainedModel, prompts: Sequence[EncodedPrompt], sampling: Sampling, num_answers: int) -> None:
+    if num_answers < 1:
+        raise PlauditError(f"each prompt needs at least one answer, asked for {num_answers}")
+    settings = model.config.get_text_config().to_dict()
+    context = settings.get("max_position_embeddings") or settings.get("n_positions")
+    longest = max((len(prompt.token_ids) for prompt in prompts), default=0)
+    if context is not None and longest + sampling.max_new_tokens > context:
+        raise PlauditError(
+            f"a prompt of {longest} tokens and an answer of up to max_new_tokens = {sampling.max_new_tokens} do not fit into "
+            f"the model's context of {context} tokens: lower max_new_tokens, or the limit on the prompt's tokens"
+        )
+
+
+def _portions(
+    prompts: Sequence[EncodedPrompt], num_answers: int, batch_size: int
+) -> Iterator[tuple[Sequence[EncodedPrompt], int]]:
+    """Which prompts are decoded together with how many answers each: whole prompts, or one prompt in several portions."""
+    per_batch = max(1, batch_size // num_answers)
+    for start in range(0, len(prompts), per_batch):
+        for first in range(0, num_answers, batch_size):
+            yield prompts[start : start + per_batch], min(batch_size, num_answers - first)
 
 
 def _rollouts(rows: list[EncodedRow], logprobs: list[list[float]], codec: ChatCodec, num_answers: int) -> Rollouts:

@@ -18,6 +18,8 @@ from plaudit.runs.manifest import Manifest, Status, read_manifest, start_now, ut
 from plaudit.schemas.errors import PlauditError
 
 _CHECKPOINT = re.compile(r"step-(\d{6,})")
+INPUTS = "inputs.json"
+"""The command line writes it into a new folder before the run begins: what the run will read."""
 
 
 class RunDirectory:
@@ -59,7 +61,7 @@ class RunDirectory:
             _check_resumable(path, old, command, seed, resolved, may_change)
             again = {"status": "running", "ended_at": None, "starts": (*old.starts, start)}
             return cls(path, old.model_copy(update=again))
-        _make_empty(path)
+        new_run_folder(path)
         write_json(path / "config.json", resolved)
         names = tuple(snapshots)
         return cls(
@@ -134,10 +136,11 @@ class RunDirectory:
             self.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
 
 
-def _make_empty(path: Path) -> None:
+def new_run_folder(path: Path) -> None:
+    """Makes the folder of a new run. Raises PlauditError where it holds anything, but for `inputs.json`."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        names = sorted(entry.name for entry in path.iterdir())
+        names = sorted(entry.name for entry in path.iterdir() if entry.name != INPUTS)
     except OSError as error:
         raise PlauditError(
             f"cannot make the run folder {path}: {error.strerror}. Give a folder you may write to"

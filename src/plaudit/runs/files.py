@@ -75,7 +75,7 @@ def replace_file(path: Path, chunks: Iterable[bytes]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
@@ -131,7 +131,7 @@ def read_metrics(path: Path) -> list[dict[str, float]]:
     return [{name: float(value) for name, value in json.loads(line).items()} for line in lines]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Makes a rename survive a power cut; some file systems (network shares) refuse to sync a folder."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

@@ -3,7 +3,7 @@
 Invariant: everything here is frozen, validated on construction, and imports neither torch nor any other room.
 """
 
-from plaudit.schemas.conversation import Message, Messages, Role, prompt_id
+from plaudit.schemas.conversation import Message, Messages, Role
 from plaudit.schemas.errors import PlauditError, RowError
 from plaudit.schemas.feedback import Comparison, Demonstration, Ranking, Rating, Verdict
 
@@ -18,6 +18,4 @@ __all__ = [
     "Role",
     "RowError",
     "Verdict",
-    # prompt_id completes the ten
-    "prompt_id",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class SimulatedPerson:
         felt = seen + self.noise * generator.standard_normal(len(utilities))
         order = np.argsort(-felt, kind="stable")
         ranks = np.zeros(len(utilities), dtype=int)
-        for place, (before, here) in enumerate(zip(order, order[1:], strict=False), start=1):
+        for place, (before, here) in enumerate(pairwise(order), start=1):
             ranks[here] = ranks[before] if felt[before] - felt[here] < self.tie else place
         return tuple(int(rank) for rank in ranks)
 

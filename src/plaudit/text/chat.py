@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
@@ -11,6 +12,8 @@ from plaudit.schemas.conversation import Message, Messages, Role, assistant, use
 from plaudit.schemas.errors import PlauditError
 
 _PROBE = "plaudit"
+# Cuts a control token's name in two where a message quotes it. Two noncharacters: Unicode keeps them out of texts.
+_CUT = "\ufdd0\ufdd1"
 
 
 class ChatCodec:
@@ -18,7 +21,8 @@ class ChatCodec:
 
     Masks come from prefix differences of the rendered template, so it needs no marks of its own. What the template writes
     after the stop token (a newline, often) belongs to the next turn's prompt; a row that ends with an answer ends at the
-    stop token. Each segment is tokenised by itself: a model that continues a prompt sees exactly the prompt's ids.
+    stop token. Each segment is tokenised by itself: a model that continues a prompt sees exactly the prompt's ids. Only
+    the template writes special tokens: their names in a message are plain text, so nobody can end a turn by quoting one.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -29,17 +33,27 @@ class ChatCodec:
                 "chat_template.jinja, or train on plain text with `plaudit pretrain`"
             )
         self.tokenizer = tokenizer
+        special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+        names = sorted(name for name in special | set(tokenizer.all_special_tokens) if len(name) > 1)
+        self._control = re.compile("|".join(map(re.escape, names)) or "(?!)")
         self.stop_id = self._found_stop_id()
         self.pad_id = self._chosen_pad_id()
 
     def _rendered(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
-        chat = [{"role": message.role.value, "content": message.text} for message in messages]
+        chat = [{"role": message.role.value, "content": self._quoted(message.text)} for message in messages]
         text = self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=add_generation_prompt)
         assert isinstance(text, str)
         return text
 
+    def _quoted(self, text: str) -> str:
+        """The text, every name of a special token in it cut in two."""
+        while self._control.search(text):
+            text = self._control.sub(lambda match: match[0][0] + _CUT + match[0][1:], text)
+        return text
+
     def _ids(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
+        parts = (self.tokenizer.encode(part, add_special_tokens=False) for part in text.split(_CUT))
+        return [token for part in parts for token in part]
 
     def _found_stop_id(self) -> int:
         """The first special token after an answer's text in the rendered template."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from plaudit.algorithms.preference import dpo_logits, soft_label_cross_entropy
 from plaudit.batches.preferences import PreferenceRows
 from plaudit.batches.tokens import TokenRows, micro_batches
-from plaudit.models.load import Precision, device_for, load_causal_lm, load_codec
-from plaudit.models.policy import PolicyModel, Reference, TrainLayers
+from plaudit.models.load import Precision, device_for, load_codec
+from plaudit.models.policy import PolicyModel, Reference, TrainLayers, load_policy
 from plaudit.models.save import save_policy
-from plaudit.runs import RunDirectory, as_json
+from plaudit.runs import RunDirectory
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison, Ranking
 from plaudit.schemas.preference import PreferenceGroup
@@ -50,8 +50,8 @@ class DPOConfig:
     """Leave out prompts with an answer over max_tokens instead of refusing them."""
     validation_frac: float = 0.15
     """Held-out share of the prompts, for early stopping."""
-    precision: Precision = Precision.FLOAT32
-    """Type of the weights."""
+    precision: Precision = Precision.AUTO
+    """Type of weights and arithmetic; `auto` is float32, with bfloat16 products where the hardware has them."""
     device: str = "auto"
     """auto, cpu or cuda."""
     seed: int = 0
@@ -64,6 +64,8 @@ class DPOConfig:
             raise PlauditError(f"beta must be above 0, got {self.beta}")
         if not 0 <= self.label_smoothing < 0.5:
             raise PlauditError(f"label_smoothing must lie in [0, 0.5), got {self.label_smoothing}")
+        if not 0 <= self.validation_frac < 1:
+            raise PlauditError(f"validation_frac must lie in [0, 1), got {self.validation_frac}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +144,9 @@ def train(config: DPOConfig, records: Sequence[Ranking | Comparison | Preference
     )
     data, held, _ = split_groups(encoded, groups, config.validation_frac, config.seed, codec.pad_id)
     device = device_for(config.device)
-    policy = PolicyModel(load_causal_lm(config.model, precision=config.precision, device=device), config.train)
+    policy = load_policy(config.model, config.train, precision=config.precision, device=device)
     run = RunDirectory.create(
-        config.out, command="dpo", config=as_json(config), seed=config.seed, resume=config.resume, may_change={"resume"}
+        config.out, command="dpo", config=asdict(config), seed=config.seed, resume=config.resume, may_change={"resume"}
     )
     with run:
         run.log(f"{len(groups)} prompts, {len(data.targets)} training pairs")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from plaudit.checkpoints.folder import keep_latest, latest_checkpoint, save_checkpoint
 from plaudit.runs import Progress, RunDirectory
+from plaudit.schemas.conversation import Frozen
 from plaudit.schemas.errors import PlauditError
 from plaudit.trainers.minibatches import permutation
 from plaudit.trainers.optimisation import Optimiser, OptimiserConfig
@@ -37,6 +38,14 @@ class EpochsConfig:
         sizes = (self.num_epochs, self.batch_size, self.micro_batch_size, self.patience)
         if min(sizes) < 1:
             raise PlauditError(f"num_epochs, batch_size, micro_batch_size and patience must be at least 1, got {sizes}")
+
+
+class EpochsState(Frozen):
+    """The JSON half of a checkpoint."""
+
+    epoch: int
+    best_epoch: int
+    best_numbers: dict[str, float] | None
 
 
 class Objective(Protocol):
@@ -108,13 +117,13 @@ def fit(
     total = per_epoch * config.num_epochs
     with Progress(run.manifest.command, total=total, completed=first * per_epoch) as progress:
         for epoch in range(first, config.num_epochs):
+            # Asked before an epoch, not after: a run resumed where the patience had ended must not train on.
+            if epoch - best.epoch >= config.patience:
+                run.log(f"stopped after epoch {epoch}: no better validation loss for {config.patience} epochs")
+                break
             for index in permutation(objective.num_items, seed, epoch).split(config.batch_size):
                 numbers = objective.backward(index)
-                if not math.isfinite(numbers["loss"]):
-                    raise PlauditError(
-                        f"the loss is {numbers['loss']} at update {optimiser.num_done + 1}: lower learning_rate, or look "
-                        "for broken rows with `plaudit data check`. Checkpoints written before are intact"
-                    )
+                _check_finite("the loss", numbers["loss"], optimiser)
                 rate = optimiser.learning_rate
                 norm = optimiser.step()
                 run.log_metrics(
@@ -123,15 +132,21 @@ def fit(
                 progress.advance(note=f"loss {numbers['loss']:.3f}")
             validation = objective.validation()
             if validation is not None:
+                _check_finite("the validation loss", validation["loss"], optimiser)
                 run.log_metrics(optimiser.num_done, {f"validation/{name}": x for name, x in validation.items()})
             best.consider(epoch + 1, validation, objective)
             if config.checkpoint:
                 _save(objective, optimiser, best, run, epoch + 1)
-            if validation is not None and epoch + 1 - best.epoch >= config.patience:
-                run.log(f"stopped after epoch {epoch + 1}: no better validation loss for {config.patience} epochs")
-                break
     best.restore(objective)
     return Fitted(optimiser.num_done, best.epoch, best.numbers)
+
+
+def _check_finite(what: str, loss: float, optimiser: Optimiser) -> None:
+    if not math.isfinite(loss):
+        raise PlauditError(
+            f"{what} is {loss} after {optimiser.num_done} updates: lower learning_rate, or look for broken rows with "
+            "`plaudit data check`. Checkpoints written before are intact"
+        )
 
 
 def _train(numbers: dict[str, float]) -> dict[str, float]:
@@ -139,11 +154,11 @@ def _train(numbers: dict[str, float]) -> dict[str, float]:
 
 
 def _save(objective: Objective, optimiser: Optimiser, best: _Best, run: RunDirectory, epoch: int) -> None:
-    tensors = {f"model/{name}": parameter for name, parameter in objective.trained_parameters()}
+    tensors: dict[str, Tensor] = {f"model/{name}": parameter for name, parameter in objective.trained_parameters()}
     tensors |= {f"optimiser/{name}": tensor for name, tensor in optimiser.state_tensors().items()}
     tensors |= {f"best/{name}": tensor for name, tensor in best.tensors.items()}
-    state = {"epoch": epoch, "best_epoch": best.epoch, "best_numbers": best.numbers}
-    save_checkpoint(run.checkpoint_folder(optimiser.num_done), tensors, state)
+    state = EpochsState(epoch=epoch, best_epoch=best.epoch, best_numbers=best.numbers)
+    save_checkpoint(run.checkpoint_folder(optimiser.num_done), tensors, state.model_dump())
     keep_latest(run, 2)
 
 
@@ -155,9 +170,10 @@ def _resumed(objective: Objective, optimiser: Optimiser, best: _Best, run: RunDi
             parameter.copy_(saved.tensors[f"model/{name}"])
     optimiser.load_state_tensors(under(saved.tensors, "optimiser/"))
     best.tensors = under(saved.tensors, "best/")
-    best.epoch, best.numbers = int(saved.state["best_epoch"]), saved.state["best_numbers"]
+    state = EpochsState.model_validate(saved.state)
+    best.epoch, best.numbers = state.best_epoch, state.best_numbers
     best.loss = math.inf if best.numbers is None else best.numbers["loss"]
-    return int(saved.state["epoch"])
+    return state.epoch
 
 
 def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -21,6 +21,8 @@ from plaudit.text.chat import ChatCodec
 from plaudit.text.prompts import EncodedPrompt
 from plaudit.trainers.minibatches import permutation
 
+_TOTAL_NAMES = {"mean", "std"}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExperienceConfig:
@@ -118,6 +120,25 @@ def adjusted_scores(
     return torch.where(finished, scores, scores - truncated_penalty)
 
 
+def checked_scores(scores: Scores, num_answers: int) -> Scores:
+    """The scores themselves.
+
+    Raises PlauditError for another number of them than answers, for one that is not finite, and for a component that
+    bears a name which the metrics of the total have.
+    """
+    counts = {"total": len(scores.total), **{name: len(values) for name, values in scores.components.items()}}
+    if wrong := {name: count for name, count in counts.items() if count != num_answers}:
+        raise PlauditError(f"the scorer must give one score an answer: {num_answers} answers, got {wrong}")
+    if not bool(torch.isfinite(scores.total).all()):
+        raise PlauditError("the scorer gave a score that is not finite: look at the reward model or function")
+    if taken := sorted(_TOTAL_NAMES & scores.components.keys()):
+        raise PlauditError(
+            f"a component of the score is called {', '.join(taken)}: score/mean and score/std are those of the total; "
+            "give the component another name"
+        )
+    return scores
+
+
 class Actor:
     """The policy at work: samples answers, has them scored, asks the reference."""
 
@@ -143,7 +164,7 @@ class Actor:
         prompts = prompts_of_step(self.prompts, step, config.prompts_per_step, self.seed)
         with self.timer("sample"):
             rollouts = sampled(
-                self.policy.full,
+                self.policy.sampler(),
                 self.codec,
                 prompts,
                 config.sampling,
@@ -154,18 +175,28 @@ class Actor:
         with self.timer("trunk"):
             rollouts = rollouts.with_rows(self.policy.prepared(rollouts.rows))
         with self.timer("score"):
-            raw = self.scorer(prompts, rollouts)
-            if not bool(torch.isfinite(raw.total).all()):
-                raise PlauditError("the scorer gave a score that is not finite: look at the reward model or function")
+            raw = checked_scores(self.scorer(prompts, rollouts), len(rollouts))
             scores = adjusted_scores(
                 raw.total,
                 rollouts.finished,
                 truncated_score=config.truncated_score,
                 truncated_penalty=config.truncated_penalty,
             )
+        if self.policy.mixed:
+            with self.timer("old"):
+                rollouts = rollouts.with_logprobs(self._learner_logprobs(rollouts))
         with self.timer("reference"):
             ref_logprobs = torch.zeros_like(rollouts.logprobs)
             for part in micro_batches(torch.arange(len(rollouts)), rollouts.rows.lengths, self.micro_batch_size):
                 rows = rollouts.rows.select(part)
                 ref_logprobs[part, : rows.token_ids.shape[1]] = self.reference(rows, config.sampling.temperature)
         return Experience(prompts, rollouts, raw, scores, ref_logprobs)
+
+    @torch.no_grad()
+    def _learner_logprobs(self, rollouts: Rollouts) -> Float[Tensor, "B T"]:
+        """What the learner says of the answers: the sampler's bfloat16 weights are not quite its own."""
+        logprobs = torch.zeros_like(rollouts.logprobs)
+        for part in micro_batches(torch.arange(len(rollouts)), rollouts.rows.lengths, self.micro_batch_size):
+            rows = rollouts.rows.select(part)
+            logprobs[part, : rows.token_ids.shape[1]] = self.policy(rows, self.config.sampling.temperature).logprobs
+        return logprobs

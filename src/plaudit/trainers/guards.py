@@ -31,7 +31,7 @@ class KLGuard:
         is_low = mean < -_NUM_ERRORS * error and mean < _LEAST_KL
         if is_low and self._was_low:
             raise PlauditError(
-                f"mean KL is {mean:.3f} nat an answer, {-mean / error:.1f} standard errors below zero, in two batches: the "
+                f"mean KL is {mean:.3f} nat an answer, with a standard error of {error:.3f}, in the second batch in a row: the "
                 "sampler's and the learner's distributions differ. Look for sampling settings that the learner does not "
                 "share (top-k, top-p, a least length), another temperature, or another precision"
             )

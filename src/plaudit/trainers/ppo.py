@@ -6,7 +6,7 @@ Deviates from Schulman et al. 2017 as InstructGPT does: one episode an answer, t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -20,18 +20,15 @@ from plaudit.algorithms.masked import masked_mean, whitened
 from plaudit.algorithms.policy import clipped_policy_loss, clipped_value_loss, explained_variance
 from plaudit.batches.tokens import TokenRows, collated, micro_batches
 from plaudit.checkpoints.folder import Checkpoint, keep_latest, latest_checkpoint, save_checkpoint
-from plaudit.models.load import device_for, load_causal_lm, load_codec
-from plaudit.models.policy import PolicyModel
-from plaudit.models.reward import load_reward_model
+from plaudit.models.load import device_for
 from plaudit.models.save import save_policy, save_value
 from plaudit.models.value import ValueModel
-from plaudit.rewards.learned import LearnedScorer
 from plaudit.rewards.scorer import Scorer
-from plaudit.runs import PhaseTimer, Progress, RunDirectory, as_json
+from plaudit.runs import Progress, RunDirectory
 from plaudit.schemas.conversation import Frozen, Messages
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration
-from plaudit.text.prompts import encoded_prompts
+from plaudit.trainers.assembly import assembled_actor
 from plaudit.trainers.epochs import under
 from plaudit.trainers.experience import Actor, Experience
 from plaudit.trainers.guards import KLGuard
@@ -89,6 +86,7 @@ class PPO:
             kl_coef=self.kl_coef,
             dense=experience.raw.dense,
         )
+        total_reward = float(rewards.sum(-1).mean())
         if config.whiten_rewards:
             rewards = whitened(rewards, mask, shift_mean=False)
         advantages, returns = generalised_advantages(rewards, values, mask, gamma=config.gamma, lam=config.gae_lambda)
@@ -96,7 +94,7 @@ class PPO:
             advantages = whitened(advantages, mask, shift_mean=True)
         metrics = self._descend(Targets(rows, old_logprobs, values, advantages, returns), step)
         metrics |= experience.metrics() | {
-            "reward/mean": float(rewards.sum(-1).mean()),
+            "reward/mean": total_reward,
             "value/explained_variance": float(explained_variance(values, returns, mask)),
             "kl_coef": self.kl_coef,
         }
@@ -169,16 +167,21 @@ class PPO:
         numbers["grad_norm/value"] = self.value_optimiser.step()
         return numbers
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
+    def state(self, metrics: dict[str, float]) -> tuple[dict[str, Tensor], PPOState]:
         """Everything a resumed run needs besides its config and data; random streams follow from the step."""
-        tensors = {f"policy/{name}": parameter for name, parameter in self.policy.trained_parameters()}
+        tensors: dict[str, Tensor] = {
+            f"policy/{name}": parameter for name, parameter in self.policy.trained_parameters()
+        }
         tensors |= {f"value/{name}": parameter for name, parameter in self.value.trained_parameters()}
         tensors |= {f"policy_optimiser/{name}": x for name, x in self.policy_optimiser.state_tensors().items()}
         tensors |= {f"value_optimiser/{name}": x for name, x in self.value_optimiser.state_tensors().items()}
-        return tensors, {"kl_coef": self.kl_coef, "guard": self.guard.state(), "threads": torch.get_num_threads()}
+        state = PPOState(
+            kl_coef=self.kl_coef, guard=self.guard.state(), threads=torch.get_num_threads(), metrics=metrics
+        )
+        return tensors, state
 
     @torch.no_grad()
-    def load_state(self, checkpoint: Checkpoint) -> None:
+    def load_state(self, checkpoint: Checkpoint) -> PPOState:
         """Puts back what `state` gave."""
         for name, parameter in self.policy.trained_parameters():
             parameter.copy_(checkpoint.tensors[f"policy/{name}"])
@@ -189,6 +192,7 @@ class PPO:
         state = PPOState.model_validate(checkpoint.state)
         self.kl_coef = state.kl_coef
         self.guard.load_state(state.guard)
+        return state
 
 
 class PPOState(Frozen):
@@ -197,6 +201,7 @@ class PPOState(Frozen):
     kl_coef: float
     guard: dict[str, JsonValue]
     threads: int
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +225,7 @@ def train(
     """
     ppo = assembled(config, prompts, scorer, demonstrations)
     run = RunDirectory.create(
-        config.out, command="ppo", config=as_json(config), seed=config.seed, resume=config.resume, may_change={"resume"}
+        config.out, command="ppo", config=asdict(config), seed=config.seed, resume=config.resume, may_change={"resume"}
     )
     with run:
         metrics = _loop(ppo, config, run)
@@ -239,38 +244,15 @@ def assembled(
         raise PlauditError(
             f"ptx_coef = {config.ptx_coef} needs demonstrations to learn from: give some, or set it to 0"
         )
-    codec = load_codec(config.model)
-    encoded, _ = encoded_prompts(
-        prompts, codec, max_tokens=config.experience.max_prompt_tokens, too_long=config.prompt_too_long
-    )
+    from_reward = config.value == "reward"
+    parts = assembled_actor(config, prompts, scorer, needs_reward_model=from_reward)
+    policy, codec = parts.actor.policy, parts.actor.codec
     device = device_for(config.device)
-    policy = PolicyModel(load_causal_lm(config.model, precision=config.precision, device=device), config.train)
-    reward = None
-    if scorer is None or config.value == "reward":
-        reward = load_reward_model(config.reward_model, config.train, precision=config.precision).to(device)
-        reward.requires_grad_(False)
-        reward.on_trunk(policy.branch.trunk)
-    if scorer is None:
-        assert reward is not None
-        scorer = LearnedScorer(
-            reward, load_codec(config.reward_model), policy_codec=codec, micro_batch_size=config.micro_batch_size
-        )
-    if config.value == "reward":
-        assert reward is not None
-        value = ValueModel.from_reward(reward)
+    if from_reward:
+        assert parts.reward is not None
+        value = ValueModel.from_reward(parts.reward)
     else:
         value = ValueModel.on_policy(policy.width)
-    actor = Actor(
-        config.experience,
-        policy,
-        policy.reference(),
-        codec,
-        scorer,
-        encoded,
-        seed=config.seed,
-        micro_batch_size=config.micro_batch_size,
-        timer=PhaseTimer(),
-    )
     ptx = None
     if config.ptx_coef > 0:
         rows, _ = encoded_demonstrations(demonstrations, codec, max_tokens=1024, drop_too_long=True)
@@ -282,7 +264,7 @@ def assembled(
             micro_batch_size=config.micro_batch_size,
             seed=config.seed,
         )
-    return PPO(config, actor, value.to(device), ptx)
+    return PPO(config, parts.actor, value.to(device), ptx)
 
 
 def _loop(ppo: PPO, config: PPOConfig, run: RunDirectory) -> dict[str, float]:
@@ -290,8 +272,7 @@ def _loop(ppo: PPO, config: PPOConfig, run: RunDirectory) -> dict[str, float]:
     if config.resume:
         first, checkpoint = latest_checkpoint(run)
         run.truncate_after(first)
-        ppo.load_state(checkpoint)
-        metrics = {name: float(value) for name, value in dict(checkpoint.state["metrics"]).items()}
+        metrics = ppo.load_state(checkpoint).metrics
     with Progress("ppo", total=config.num_steps, completed=first) as progress:
         for step in range(first, config.num_steps):
             before = ppo.timer.seconds()
@@ -301,8 +282,8 @@ def _loop(ppo: PPO, config: PPOConfig, run: RunDirectory) -> dict[str, float]:
             run.log_metrics(step + 1, metrics | seconds | {"episodes": episodes})
             run.log_samples(experience.samples(step + 1))
             if config.checkpoint_every and (step + 1) % config.checkpoint_every == 0:
-                tensors, state = ppo.state()
-                save_checkpoint(run.checkpoint_folder(step + 1), tensors, {**state, "metrics": as_json(metrics)})
+                tensors, state = ppo.state(metrics)
+                save_checkpoint(run.checkpoint_folder(step + 1), tensors, state.model_dump())
                 keep_latest(run, config.num_checkpoints)
             progress.advance(note=f"score {metrics['score/mean']:.2f}, KL {metrics['kl/k1']:.2f}")
     return metrics

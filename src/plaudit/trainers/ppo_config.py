@@ -81,8 +81,8 @@ class PPOConfig:
     """Steps between checkpoints; 0 writes none."""
     num_checkpoints: int = 2
     """How many are kept."""
-    precision: Precision = Precision.FLOAT32
-    """Type of the weights."""
+    precision: Precision = Precision.AUTO
+    """Type of weights and arithmetic; `auto` is float32, with bfloat16 products where the hardware has them."""
     device: str = "auto"
     """auto, cpu or cuda."""
     seed: int = 0
@@ -93,6 +93,11 @@ class PPOConfig:
     def __post_init__(self) -> None:
         if min(self.num_steps, self.num_epochs, self.num_minibatches, self.micro_batch_size, self.ptx_batch_size) < 1:
             raise PlauditError("num_steps, num_epochs, num_minibatches and the batch sizes must be at least 1")
+        if self.checkpoint_every < 0 or self.num_checkpoints < 1:
+            raise PlauditError(
+                f"checkpoint_every may not be negative and num_checkpoints must be at least 1, got {self.checkpoint_every} "
+                f"and {self.num_checkpoints}"
+            )
         if self.num_minibatches > self.experience.num_answers:
             raise PlauditError(
                 f"num_minibatches = {self.num_minibatches}, but a step has {self.experience.num_answers} answers: every "
@@ -104,6 +109,8 @@ class PPOConfig:
             raise PlauditError(f"gamma and gae_lambda must lie in [0, 1], got {self.gamma} and {self.gae_lambda}")
         if self.kl_target is not None and (self.kl_target <= 0 or self.kl_coef == 0):
             raise PlauditError("an adaptive coefficient needs kl_target and a starting kl_coef above 0")
+        if self.kl_horizon is not None and self.kl_horizon <= 0:
+            raise PlauditError(f"kl_horizon must be above 0, got {self.kl_horizon}")
 
     @property
     def resolved_kl_horizon(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -50,4 +51,4 @@ def _taken_gradients(parameters: Sequence[torch.nn.Parameter]) -> list[torch.Ten
 
 
 def _norm(gradients: Sequence[torch.Tensor | None]) -> float:
-    return float(sum(float(gradient.float().pow(2).sum()) for gradient in gradients if gradient is not None)) ** 0.5
+    return math.sqrt(sum(float(gradient.float().pow(2).sum()) for gradient in gradients if gradient is not None))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,12 +15,12 @@ from plaudit.algorithms.preference import ranking_loss
 from plaudit.batches.preferences import EncodedGroup, PreferenceRows, collated_groups
 from plaudit.batches.tokens import TokenRows, micro_batches
 from plaudit.evaluation.reward_quality import JudgedPairs, RewardQuality, reward_quality
-from plaudit.models.load import Precision, device_for, load_causal_lm, load_codec
-from plaudit.models.policy import TrainLayers
+from plaudit.models.load import Precision, device_for, load_codec
+from plaudit.models.policy import TrainLayers, load_policy
 from plaudit.models.reward import RewardModel, new_reward_model
 from plaudit.models.save import save_scorer
 from plaudit.rollout.sampler import Sampling, sampled
-from plaudit.runs import RunDirectory, as_json, spawn_seed
+from plaudit.runs import RunDirectory, spawn_seed
 from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison, Ranking
@@ -61,8 +61,8 @@ class RewardConfig:
     """The reference policy for `sampled`; empty means `model`."""
     num_reference_answers: int = 64
     """How many of its answers are scored for the normalisation."""
-    precision: Precision = Precision.FLOAT32
-    """Type of the weights."""
+    precision: Precision = Precision.AUTO
+    """Type of weights and arithmetic; `auto` is float32, with bfloat16 products where the hardware has them."""
     device: str = "auto"
     """auto, cpu or cuda."""
     seed: int = 0
@@ -192,11 +192,12 @@ def train(config: RewardConfig, records: Sequence[Ranking | Comparison | Prefere
         seed=spawn_seed(config.seed, "score head"),
         precision=config.precision,
         pad_id=codec.pad_id,
-    ).to(device_for(config.device))
+        device=device_for(config.device),
+    )
     run = RunDirectory.create(
         config.out,
         command="reward",
-        config=as_json(config),
+        config=asdict(config),
         seed=config.seed,
         resume=config.resume,
         may_change={"resume"},
@@ -225,7 +226,9 @@ def _normalise(
             rows = data.rows
         case "sampled":
             name = config.reference or config.model
-            reference = load_causal_lm(name, precision=config.precision, device=device_for(config.device))
+            device = device_for(config.device)
+            whole = TrainLayers(kind="all")
+            reference = load_policy(name, whole, precision=config.precision, device=device).sampler()
             unique = list({prompt_id(prompt): prompt for prompt in prompts}.values())[: config.num_reference_answers]
             encoded, _ = encoded_prompts(unique, codec, max_tokens=config.max_tokens, too_long=TooLong.DROP)
             per_prompt = -(-config.num_reference_answers // len(encoded))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from plaudit.algorithms.masked import masked_sum
 from plaudit.batches.tokens import EncodedRow, TokenRows, collated, micro_batches
-from plaudit.models.load import Precision, device_for, load_causal_lm, load_codec
-from plaudit.models.policy import Policy, PolicyModel, TrainLayers
+from plaudit.models.load import Precision, device_for, load_codec
+from plaudit.models.policy import Policy, PolicyModel, TrainLayers, load_policy
 from plaudit.models.save import save_policy
-from plaudit.runs import RunDirectory, as_json
+from plaudit.runs import RunDirectory
 from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration
@@ -46,8 +46,8 @@ class SFTConfig:
     """Drop demonstrations over max_tokens, with their count, instead of refusing them."""
     validation_frac: float = 0.1
     """Held-out share for the validation loss, drawn by prompt. 0 switches validation and early stopping off."""
-    precision: Precision = Precision.FLOAT32
-    """Type of the weights."""
+    precision: Precision = Precision.AUTO
+    """Type of weights and arithmetic; `auto` is float32, with bfloat16 products where the hardware has them."""
     device: str = "auto"
     """auto, cpu or cuda."""
     seed: int = 0
@@ -70,7 +70,7 @@ class SFTResult:
     @property
     def validation_perplexity(self) -> float | None:
         """exp(mean negative log-likelihood a token) on held-out demonstrations; None without any."""
-        return None if self.fitted.validation is None else math.exp(self.fitted.validation["loss"])
+        return None if self.fitted.validation is None else self.fitted.validation["perplexity"]
 
 
 def encoded_demonstrations(
@@ -129,14 +129,14 @@ class DemonstrationLoss:
         for part in micro_batches(index, self._rows.lengths, self._micro):
             loss = weighted_nll(self._policy, self._rows.select(part), self._weights[part], denominator)
             loss.backward()
-            total += float(loss)
+            total += float(loss.detach())
         return {"loss": total, "num_tokens": float(weighted.sum())}
 
     def validation(self) -> dict[str, float] | None:
         if self._held is None:
             return None
         loss = mean_nll(self._policy, self._held, self._micro)
-        return {"loss": loss, "perplexity": math.exp(loss)}
+        return {"loss": loss, "perplexity": math.exp(loss) if loss < 700 else math.inf}
 
 
 def train(config: SFTConfig, demonstrations: Sequence[Demonstration]) -> SFTResult:
@@ -146,10 +146,10 @@ def train(config: SFTConfig, demonstrations: Sequence[Demonstration]) -> SFTResu
         demonstrations, codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long
     )
     device = device_for(config.device)
-    policy = PolicyModel(load_causal_lm(config.model, precision=config.precision, device=device), config.train)
+    policy = load_policy(config.model, config.train, precision=config.precision, device=device)
     is_held = held_out([prompt_id(record.prompt) for record in kept], config.validation_frac, config.seed)
     run = RunDirectory.create(
-        config.out, command="sft", config=as_json(config), seed=config.seed, resume=config.resume, may_change={"resume"}
+        config.out, command="sft", config=asdict(config), seed=config.seed, resume=config.resume, may_change={"resume"}
     )
     with run:
         run.log(f"{len(rows)} demonstrations ({sum(is_held)} held out), {len(demonstrations) - len(rows)} dropped")

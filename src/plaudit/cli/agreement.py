@@ -1,0 +1,96 @@
+"""Do a model, its tokenizer and its role fit each other? Asked before anything is loaded that takes long."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
+
+from plaudit.models import tiny
+from plaudit.models.load import Precision, load_causal_lm, load_codec, model_location
+from plaudit.schemas.errors import PlauditError
+from plaudit.text.chat import ChatCodec
+
+_SCORER = "ForSequenceClassification"
+
+
+def model_config(name: str) -> PretrainedConfig:
+    """The settings of the model of that name, of its base model for an adapter. Raises PlauditError where there are none."""
+    if name == tiny.NAME:
+        return tiny.tiny_model().config
+    adapter = Path(name) / "adapter_config.json"
+    if adapter.is_file():
+        return model_config(str(json.loads(adapter.read_bytes()).get("base_model_name_or_path")))
+    if name.startswith("runs/") and not Path(name).exists():
+        raise PlauditError(
+            f"model {name!r}: there is no such folder. Make it with the command that writes it, or name another"
+        )
+    location, extra = model_location(name)
+    try:
+        return AutoConfig.from_pretrained(location, **extra)
+    except (OSError, ValueError, KeyError) as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise PlauditError(f"model {name!r} could not be loaded: {first}") from error
+
+
+def is_scorer(config: PretrainedConfig) -> bool:
+    """Whether the model gives scores, not text."""
+    return any(architecture.endswith(_SCORER) for architecture in config.architectures or [])
+
+
+def check_language_model(name: str) -> PretrainedConfig:
+    """The settings of a model that writes text. Raises PlauditError for a reward model, whose text would be noise."""
+    config = model_config(name)
+    if is_scorer(config):
+        raise PlauditError(
+            f"model {name!r} is a reward model: it scores answers and cannot write them. Give the model it was made from, "
+            "or another language model"
+        )
+    return config
+
+
+def check_chat_model(name: str) -> ChatCodec:
+    """The codec of a model that can learn from conversations or hold one.
+
+    Raises PlauditError for a reward model, a model without chat template, and a tokenizer with ids the model has no rows for.
+    """
+    config = check_language_model(name)
+    codec = load_codec(name)
+    check_vocabulary(name, config, codec)
+    return codec
+
+
+def check_vocabulary(name: str, config: PretrainedConfig, codec: ChatCodec) -> None:
+    """Raises PlauditError where the tokenizer writes ids the embedding has no rows for."""
+    largest = max(codec.tokenizer.get_vocab().values())
+    if largest >= config.get_text_config().vocab_size:
+        raise PlauditError(
+            f"the tokenizer of {name!r} writes ids up to {largest}, but the model has "
+            f"{config.get_text_config().vocab_size} embeddings: they do not belong together"
+        )
+
+
+def check_scorer_model(name: str, policy: ChatCodec) -> str | None:
+    """What to know about a reward model in front of this policy; None where nothing is.
+
+    Raises PlauditError for a language model, whose score would be noise, and for a tokenizer without chat template.
+    """
+    config = model_config(name)
+    if not is_scorer(config):
+        raise PlauditError(
+            f"reward_model {name!r} is a language model, not a reward model: train one with `plaudit reward`"
+        )
+    if load_codec(name).writes_the_same_ids_as(policy):
+        return None
+    return (
+        f"the reward model {name!r} has another tokenizer or template than the policy: answers are decoded and written "
+        "anew in its own template before it scores them"
+    )
+
+
+def answering_model(name: str, precision: Precision, device: torch.device) -> PreTrainedModel:
+    """The model of that name to sample from, in bfloat16 where the precision asks for it and the hardware has it."""
+    weights = Precision.BFLOAT16 if precision.is_mixed_on(device) else precision
+    return load_causal_lm(name, precision=weights, device=device)

@@ -1,0 +1,215 @@
+"""`plaudit doctor`: what could go wrong on this machine and with this model, before it does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.text import Text
+from transformers import AutoModelForCausalLM, PretrainedConfig
+
+from plaudit.cli.agreement import check_language_model, check_vocabulary
+from plaudit.cli.forecast import Forecast, ModelSize, Rates, ppo_forecast, sft_forecast
+from plaudit.models.load import device_for, load_codec, multiplies_bfloat16
+from plaudit.runs import duration_text, installed_versions
+from plaudit.schemas.errors import PlauditError
+from plaudit.text.chat import ChatCodec
+from plaudit.trainers.ppo_config import PPOConfig
+from plaudit.trainers.sft import SFTConfig
+
+_LITTLE_MEMORY, _LITTLE_DISK, _NO_DISK = 4e9, 5e9, 1e9
+
+
+class Health(StrEnum):
+    """How a check ended. `fail`: a run would not work; `warn`: it would be slow, tight or wrong in places."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check and how it ended."""
+
+    health: Health
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DoctorCommand:
+    """Look at this machine and a model before a run: versions, memory, disk, speed, agreement, time a run will need."""
+
+    model: str = ""
+    """The model to look at and to estimate runs for; empty looks at the machine only."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    num_demonstrations: int = 200
+    """For the estimate of an SFT run: demonstrations."""
+    demonstration_tokens: int = 128
+    """For the estimate of an SFT run: tokens of a demonstration with its prompt."""
+    prompt_tokens: int = 64
+    """For the estimate of a PPO run: tokens of a prompt."""
+
+    def run(self) -> int:
+        console = Console(soft_wrap=True)
+        colours = {Health.OK: "green", Health.WARN: "yellow", Health.FAIL: "red"}
+        worst = Health.OK
+        for finding in self.findings():
+            line = Text.assemble((f"{finding.health:<5}", colours[finding.health]), f"{finding.name}: {finding.text}")
+            console.print(line)
+            worst = max(worst, finding.health, key=list(Health).index)
+        return 1 if worst is Health.FAIL else 0
+
+    def findings(self) -> Iterator[Finding]:
+        """Every check, as it ends."""
+        device = device_for(self.device)
+        yield from machine(device)
+        rates = measured_rates(device)
+        yield Finding(
+            Health.OK,
+            "speed",
+            f"{rates.large / 1e9:.0f} GFLOP/s in large matrix products, {rates.decoding / 1e9:.0f} in those that decode 64 "
+            "answers",
+        )
+        if self.model:
+            yield from self._model_findings(rates, device)
+
+    def _model_findings(self, rates: Rates, device: torch.device) -> Iterator[Finding]:
+        try:
+            config = check_language_model(self.model)
+            size = model_size(config)
+            yield Finding(Health.OK, "model", f"{self.model}: {size.parameters / 1e6:.1f} million parameters")
+            codec = load_codec(self.model)
+            yield from agreement(self.model, config, codec)
+        except PlauditError as error:
+            yield Finding(Health.FAIL, "model", str(error))
+            return
+        sft = sft_forecast(
+            SFTConfig(), size, rates, num_demonstrations=self.num_demonstrations, num_tokens=self.demonstration_tokens
+        )
+        ppo_config = PPOConfig()
+        ppo = ppo_forecast(ppo_config, size, rates, prompt_tokens=self.prompt_tokens)
+        room = free_memory(device)
+        epochs, steps = SFTConfig().epochs.num_epochs, ppo_config.num_steps
+        yield forecast_finding(f"SFT ({self.num_demonstrations} demonstrations, {epochs} epochs)", sft, room)
+        yield forecast_finding(f"PPO ({steps} steps of {ppo_config.experience.num_answers} answers)", ppo, room)
+
+
+def machine(device: torch.device) -> Iterator[Finding]:
+    """What the machine has."""
+    yield Finding(Health.OK, "versions", ", ".join(f"{name} {text}" for name, text in installed_versions().items()))
+    if device.type == "cuda":
+        yield Finding(Health.OK, "device", f"{torch.cuda.get_device_name(device)}")
+    else:
+        num_cpus, num_threads = os.cpu_count() or 1, torch.get_num_threads()
+        few = num_threads * 2 < num_cpus
+        hint = "; torch usually takes half of them or all: is OMP_NUM_THREADS set?" if few else ""
+        yield Finding(
+            Health.WARN if few else Health.OK, "device", f"{num_threads} threads on {num_cpus} logical CPUs{hint}"
+        )
+    own = multiplies_bfloat16(device)
+    yield Finding(
+        Health.OK, "bfloat16", "in hardware: `auto` multiplies in it" if own else "not in hardware: `auto` is float32"
+    )
+    memory = free_memory(device)
+    if memory is None:
+        yield Finding(Health.WARN, "memory", "how much is free cannot be told on this system")
+    else:
+        yield Finding(Health.WARN if memory < _LITTLE_MEMORY else Health.OK, "memory", f"{memory / 1e9:.1f} GB free")
+    disk = shutil.disk_usage(Path.cwd()).free
+    health = Health.FAIL if disk < _NO_DISK else Health.WARN if disk < _LITTLE_DISK else Health.OK
+    yield Finding(health, "disk", f"{disk / 1e9:.1f} GB free here")
+
+
+def free_memory(device: torch.device) -> float | None:
+    """Bytes a run may still take; None where the system does not say."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[0])
+    if sys.platform != "linux":
+        return None
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    free = next(float(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    # A container may be allowed less than the machine has.
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.is_file() and used.is_file() and (allowed := limit.read_text().strip()) != "max":
+        free = min(free, float(allowed) - float(used.read_text()))
+    return free
+
+
+def measured_rates(device: torch.device, width: int = 1024) -> Rates:
+    """Operations a second of [1024, width] x [width, 4 width] and of [64, width] x [width, 4 width], in the type of `auto`.
+
+    The right side is too large for most caches, as a model's weights are.
+    """
+    dtype = torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
+    return Rates(*(_rate(torch.ones(rows, width, device=device, dtype=dtype)) for rows in (1024, 64)))
+
+
+def _rate(left: torch.Tensor, num_tries: int = 5, seconds: float = 0.1) -> float:
+    """The best of several tries, so that a neighbour's work on the same machine counts for less."""
+    rows, width = left.shape
+    right = torch.ones(width, 4 * width, device=left.device, dtype=left.dtype)
+
+    def products(num: int) -> float:
+        begin = time.perf_counter()
+        for _ in range(num):
+            left @ right
+        if left.device.type == "cuda":
+            torch.cuda.synchronize(left.device)
+        return time.perf_counter() - begin
+
+    products(1)
+    num = max(1, int(seconds / max(products(1), 1e-7)))
+    return max(2.0 * rows * width * 4 * width * num / products(num) for _ in range(num_tries))
+
+
+def model_size(config: PretrainedConfig) -> ModelSize:
+    """The size of a model of these settings; nothing is loaded."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    head = model.get_output_embeddings().weight.numel()
+    text = config.get_text_config()
+    body = sum(p.numel() for p in model.base_model.parameters()) - model.get_input_embeddings().weight.numel()
+    return ModelSize(text.num_hidden_layers, body // text.num_hidden_layers, head, text.hidden_size)
+
+
+def agreement(name: str, config: PretrainedConfig, codec: ChatCodec) -> Iterator[Finding]:
+    """Whether tokenizer, template and model belong together. Raises PlauditError where they do not."""
+    check_vocabulary(name, config, codec)
+    text, tokens = config.get_text_config(), codec.tokenizer.convert_ids_to_tokens
+    yield Finding(Health.OK, "vocabulary", f"{len(codec.tokenizer)} tokens, {text.vocab_size} embeddings")
+    stop, pad = f"{tokens(codec.stop_id)!r} ({codec.stop_id})", f"{tokens(codec.pad_id)!r} ({codec.pad_id})"
+    yield Finding(Health.OK, "template", f"answers end with {stop}, rows are padded with {pad}")
+    ends = config.eos_token_id if isinstance(config.eos_token_id, list) else [config.eos_token_id]
+    if codec.stop_id not in ends:
+        yield Finding(
+            Health.WARN,
+            "stop token",
+            f"the template ends answers with {codec.stop_id}, the model's config says {ends}: plaudit stops where the "
+            "template does, other programs may not",
+        )
+    yield Finding(Health.OK, "context", f"{text.max_position_embeddings} tokens")
+
+
+def forecast_finding(what: str, forecast: Forecast, free: float | None) -> Finding:
+    """A forecast beside the memory there is."""
+    text = (
+        f"about {duration_text(forecast.seconds)} and {forecast.bytes / 1e9:.1f} GB with default settings: a rough "
+        "estimate, wrong by a factor of two either way"
+    )
+    if free is not None and forecast.bytes > free:
+        text += (
+            f". Only {free / 1e9:.1f} GB are free: use a smaller micro batch, fewer trained layers or a smaller model"
+        )
+        return Finding(Health.WARN, what, text)
+    return Finding(Health.OK, what, text)

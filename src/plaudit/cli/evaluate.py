@@ -1,0 +1,112 @@
+"""`plaudit evaluate`: is it better, by how much, and how sure are we?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from plaudit.cli.agreement import check_chat_model, check_scorer_model
+from plaudit.cli.fields import own_settings
+from plaudit.cli.inputs import read_inputs, recorded_inputs, sha256_of, training_runs
+from plaudit.cli.scoring import checked_prompts
+from plaudit.cli.training import of_kinds
+from plaudit.evaluation import tables
+from plaudit.evaluation.evaluate import EvaluateConfig, JudgeKind, evaluate
+from plaudit.formats import Shape, open_records
+from plaudit.formats.splits import split_key
+from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.feedback import Comparison, Demonstration, Ranking
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluateCommand:
+    """Compare a model with another on prompts that neither was trained on: a table, a report with plots, JSON."""
+
+    data: Path
+    """The prompts: any file of prompts, demonstrations, comparisons or rankings."""
+    shape: Shape | None = None
+    """The shape of that file; told from its first rows where this is not given."""
+    on_error: Literal["raise", "skip"] = "raise"
+    """`skip` leaves out rows that cannot be read; `raise` stops at the first."""
+    verdicts: Path | None = None
+    """People's comparisons or rankings: the judge's word for judge = people, else what the reward model is measured on."""
+    demonstrations: Path | None = None
+    """Demonstrations to measure both models' perplexity on."""
+    train_data: tuple[Path, ...] = ()
+    """Files that were trained on, besides those the models' run folders name; a prompt of theirs is refused."""
+    config: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+    def files(self) -> dict[str, Path]:
+        """The files it reads, by setting."""
+        given = {"data": self.data, "verdicts": self.verdicts, "demonstrations": self.demonstrations}
+        return {name: path for name, path in given.items() if path is not None}
+
+    def run(self) -> int:
+        config = self.config
+        prompts = checked_prompts(open_records(self.data, self.shape, on_error=self.on_error), self.data)
+        codecs = [check_chat_model(name) for name in (config.against, config.model)]
+        if config.judge is JudgeKind.REWARD and (note := check_scorer_model(config.reward_model, codecs[1])):
+            print(note)
+        verdicts: list[Comparison | Ranking] = []
+        if self.verdicts is not None:
+            verdicts = of_kinds(
+                open_records(self.verdicts), Comparison, Ranking, file=self.verdicts, command="evaluate --verdicts"
+            )
+        demonstrations: list[Demonstration] = []
+        if self.demonstrations is not None:
+            demonstrations = of_kinds(
+                open_records(self.demonstrations),
+                Demonstration,
+                file=self.demonstrations,
+                command="evaluate --demonstrations",
+            )
+        seen = trained_prompt_ids([config.model, config.against], self.train_data)
+        with recorded_inputs(Path(config.out), own_settings(self), self.files()):
+            evaluation = evaluate(
+                config, prompts, records=verdicts, demonstrations=demonstrations, trained_prompt_ids=seen
+            )
+        show_tables(evaluation.tables, Console())
+        print(f"report: {evaluation.report}")
+        return 0
+
+
+def trained_prompt_ids(models: Sequence[str], files: Sequence[Path]) -> set[str]:
+    """The ids of all prompts in the files, and in those that the models' run folders say they were trained on.
+
+    Says which of the latter could not be read any more.
+    """
+    found = {split_key(record) for path in files for record in open_records(path)}
+    for run in dict.fromkeys(run for model in models for run in training_runs(model)):
+        inputs = read_inputs(run)
+        if inputs is None:
+            continue
+        for name in ("data", "demonstrations"):
+            path, digest = inputs.settings.get(name), inputs.sha256.get(name)
+            if not isinstance(path, str) or digest is None:
+                continue
+            try:
+                if sha256_of(Path(path)) != digest:
+                    raise PlauditError(f"{path} has changed since")
+                shape = inputs.settings.get("shape") if name == "data" else None
+                records = open_records(path, str(shape) if shape else None, on_error="skip")
+            except PlauditError as error:
+                print(f"not checked: whether {run} was trained on these prompts ({error})")
+            else:
+                found |= {split_key(record) for record in records}
+    return found
+
+
+def show_tables(found: Sequence[tables.Table], console: Console) -> None:
+    """Prints the tables of a report."""
+    for shown in found:
+        table = Table(title=shown.title, title_justify="left", caption=shown.caption or None, caption_justify="left")
+        for number, column in enumerate(shown.columns):
+            table.add_column(column, justify="right" if number else "left", overflow="fold")
+        for row in shown.rows:
+            table.add_row(*row)
+        console.print(table)

@@ -1,0 +1,221 @@
+"""`plaudit`: finds the command, runs it, and turns what goes wrong into one message and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import plaudit
+from plaudit.cli.command import Command
+from plaudit.cli.data import DataCheck, DataConvert, DataShow
+from plaudit.cli.settings import parsed
+from plaudit.cli.training import TrainingCommand, latest_checkpoint_folder
+from plaudit.schemas.errors import PlauditError
+
+COMMANDS: dict[str, str] = {
+    "demo": "the whole story on one machine: demonstrations, rankings, reward model, PPO, evaluation",
+    "sft": "fine-tune a model on people's demonstrations",
+    "pretrain": "train a model further on plain documents",
+    "reward": "fit a reward model to people's rankings and comparisons",
+    "ppo": "improve a model by PPO against a reward model, function or server",
+    "rloo": "the same by RLOO, without a critic",
+    "dpo": "improve a model on rankings and comparisons directly",
+    "evaluate": "compare a model with others on prompts nothing was trained on",
+    "sample": "several answers to every prompt, for people to rank",
+    "chat": "talk to a model",
+    "export": "write a model as a plain Hugging Face folder, adapters merged",
+    "doctor": "look at this machine and a model before a run",
+    "data check": "say what a file of records holds and what is wrong with it",
+    "data convert": "write a file's records in another shape",
+    "data show": "print the first records of a file",
+}
+"""Every command and what it does."""
+
+OK, BUG, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+
+
+def command_class(name: str) -> type[Command]:
+    """The class of that command. Imports its module, and with it torch where it needs that."""
+    match name:
+        case "demo":
+            from plaudit.cli.demo import DemoCommand
+
+            return DemoCommand
+        case "sft":
+            from plaudit.cli.sft import SFTCommand
+
+            return SFTCommand
+        case "pretrain":
+            from plaudit.cli.pretrain import PretrainCommand
+
+            return PretrainCommand
+        case "reward":
+            from plaudit.cli.reward import RewardCommand
+
+            return RewardCommand
+        case "ppo":
+            from plaudit.cli.ppo import PPOCommand
+
+            return PPOCommand
+        case "rloo":
+            from plaudit.cli.rloo import RLOOCommand
+
+            return RLOOCommand
+        case "dpo":
+            from plaudit.cli.dpo import DPOCommand
+
+            return DPOCommand
+        case "evaluate":
+            from plaudit.cli.evaluate import EvaluateCommand
+
+            return EvaluateCommand
+        case "sample":
+            from plaudit.cli.sample import SampleCommand
+
+            return SampleCommand
+        case "chat":
+            from plaudit.cli.chat import ChatCommand
+
+            return ChatCommand
+        case "export":
+            from plaudit.cli.export import ExportCommand
+
+            return ExportCommand
+        case "doctor":
+            from plaudit.cli.doctor import DoctorCommand
+
+            return DoctorCommand
+        case "data check":
+            return DataCheck
+        case "data convert":
+            return DataConvert
+        case "data show":
+            return DataShow
+    raise ValueError(f"there is no command {name!r}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit status: 0; 1 where a check failed or plaudit did; 2 for a mistake of the user's; 130 after Ctrl-C.
+
+    With `PLAUDIT_DEBUG=1` errors keep their traceback.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        status = _dispatched(arguments)
+        sys.stdout.flush()
+        return status
+    except SystemExit as stop:
+        # tyro has printed help, or what is wrong with a flag.
+        return stop.code if isinstance(stop.code, int) else BAD_INPUT
+    except BrokenPipeError:
+        # Whoever read our output is gone; the interpreter would try to flush what is left, and complain.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if os.environ.get("PLAUDIT_DEBUG") == "1":
+            raise
+        text, status = explained(error)
+        print(text, file=sys.stderr)
+        return status
+
+
+def explained(error: Exception) -> tuple[str, int]:
+    """What to tell the user of an error, and the exit status."""
+    match error:
+        case PlauditError():
+            return f"plaudit: {error}", BAD_INPUT
+        case MemoryError() | RuntimeError() if _is_out_of_memory(error):
+            return (
+                "plaudit: out of memory. Lower the micro batch size (--epochs.micro-batch-size, --micro-batch-size), "
+                "--max-tokens or the sampling batch size, or train fewer layers (--train.kind upper or lora). "
+                "`plaudit doctor --model M` estimates what a run needs",
+                BAD_INPUT,
+            )
+        case OSError():
+            return f"plaudit: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""), BAD_INPUT
+    first = (str(error).strip() or "no message").splitlines()[0]
+    return (
+        f"plaudit failed where it should not have: {type(error).__name__}: {first}\n"
+        "PLAUDIT_DEBUG=1 shows where; please report it with that output",
+        BUG,
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """torch reports it as a RuntimeError, with one text for the CPU and another for CUDA."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+
+
+def _dispatched(arguments: Sequence[str]) -> int:
+    match arguments:
+        case [] | ["-h" | "--help"] | ["help"]:
+            print(help_text(COMMANDS))
+            return OK
+        case ["--version"]:
+            print(f"plaudit {plaudit.__version__}")
+            return OK
+        case ["data"] | ["data", "-h" | "--help"]:
+            print(help_text({name: summary for name, summary in COMMANDS.items() if name.startswith("data ")}))
+            return OK
+    num_words = 2 if arguments[0] == "data" else 1
+    name = " ".join(arguments[:num_words])
+    if name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS, n=1, cutoff=0.0)[0]
+        raise PlauditError(f"there is no command {name!r}; the nearest is {near!r}. `plaudit --help` lists them all")
+    command = parsed(command_class(name), arguments[num_words:], name=name, reads_toml=num_words == 1)
+    _quieten()
+    try:
+        with warnings.catch_warnings():
+            # For developers of other libraries, not for who runs them.
+            warnings.simplefilter("ignore", FutureWarning)
+            return command.run()
+    except KeyboardInterrupt:
+        print(interrupted_text(command, name), file=sys.stderr)
+        return INTERRUPTED
+
+
+def _quieten() -> None:
+    """Switches off what transformers and peft say over our own words, where they have been imported at all."""
+    if "transformers" in sys.modules:
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        logging.set_verbosity_error()
+
+
+def interrupted_text(command: Command, name: str) -> str:
+    """What to say after Ctrl-C: where the last checkpoint is, and how to go on."""
+    if not isinstance(command, TrainingCommand):
+        return "interrupted"
+    if not (command.run_folder / "manifest.json").exists():
+        return "interrupted before the run began: nothing was written"
+    checkpoint = latest_checkpoint_folder(command.run_folder)
+    if checkpoint is None:
+        return (
+            f"interrupted before the first checkpoint: start again with another --out, or delete {command.run_folder}"
+        )
+    return f"interrupted. The last checkpoint is {checkpoint}: continue with `plaudit {name} --resume {command.run_folder}`"
+
+
+def help_text(commands: dict[str, str]) -> str:
+    """The list of commands, for `--help`."""
+    width = max(map(len, commands))
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in commands.items()]
+    return "\n".join(
+        [
+            "usage: plaudit COMMAND [SETTINGS]",
+            "",
+            "Turns what people think of a language model's answers into a better language model.",
+            "",
+            *lines,
+            "",
+            "`plaudit COMMAND --help` lists a command's settings. Most of them can stand in a TOML file (--config FILE).",
+        ]
+    )

@@ -1,0 +1,114 @@
+"""What every training command shares: the file it learns from, the checks before it starts, the trace it leaves."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from plaudit.cli.fields import own_settings
+from plaudit.cli.inputs import check_unchanged, recorded_inputs
+from plaudit.formats import Records, Shape, leaked_prompts, open_records
+from plaudit.formats.native import kind_of
+from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.feedback import AnyRecord, Record
+
+R = TypeVar("R", bound=Record)
+
+_LEARNS_FROM = {
+    "document": "`plaudit pretrain`",
+    "prompt": "`plaudit ppo` or `plaudit rloo`",
+    "demonstration": "`plaudit sft`",
+    "comparison": "`plaudit reward` or `plaudit dpo`",
+    "ranking": "`plaudit reward` or `plaudit dpo`",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingCommand(ABC):
+    """A command that learns from a file of records and leaves a run folder. Its `config` is the trainer's."""
+
+    data: Path
+    """What to learn from: a file of any shape that `plaudit data check` knows, or a snapshot's folder."""
+    shape: Shape | None = None
+    """The file's shape; told from its first rows where this is not given."""
+    on_error: Literal["raise", "skip"] = "raise"
+    """`skip` leaves out rows that cannot be read, and counts them; `raise` stops at the first."""
+    test_data: Path | None = None
+    """Records kept for testing: nothing is learnt from them, and training is refused if a prompt of theirs is in `data`."""
+
+    @abstractmethod
+    def run(self) -> int:
+        """Trains, says where the result is, and returns the exit status."""
+
+    @property
+    @abstractmethod
+    def run_folder(self) -> Path:
+        """Where the run is written."""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether an earlier run is continued; a trainer that cannot says no."""
+        return False
+
+    def files(self) -> dict[str, Path]:
+        """The files it reads, by setting."""
+        given = {"data": self.data, "test_data": self.test_data}
+        return {name: path for name, path in given.items() if path is not None}
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Keeps what is read in the run folder; refuses to resume on other data."""
+        if self.resumes:
+            check_unchanged(self.run_folder, self.files())
+            yield
+            return
+        with recorded_inputs(self.run_folder, own_settings(self), self.files()):
+            yield
+
+    def opened(self) -> Records:
+        """All records of `data`, after the leak check. Says what was left out."""
+        records = open_records(self.data, self.shape, on_error=self.on_error)
+        if self.test_data is not None:
+            check_no_leak(records, open_records(self.test_data), self.data, self.test_data)
+        left_out = {"rows that cannot be read": len(records.skipped), **records.dropped}
+        for reason, count in left_out.items():
+            if count:
+                print(f"{self.data}: left out {count}: {reason}")
+        return records
+
+
+def latest_checkpoint_folder(run: Path) -> Path | None:
+    """The newest checkpoint of a run, each of which appeared whole; None where none was written."""
+    return max(
+        (run / "checkpoints").glob("step-*"), key=lambda folder: int(folder.name.removeprefix("step-")), default=None
+    )
+
+
+def of_kinds(records: Records, *kinds: type[R], file: Path, command: str) -> list[R]:
+    """The records of these kinds. Raises PlauditError where there are none, naming the command the others are for."""
+    chosen: list[R] = [record for record in records if isinstance(record, kinds)]
+    if chosen:
+        return chosen
+    wanted = " or ".join(f"{kind.__name__.lower()}s" for kind in kinds)
+    if not len(records):
+        raise PlauditError(f"{file} holds no row that can be read: `plaudit data check {file}` says why")
+    found = sorted({kind_of(record) for record in records})
+    held = " and ".join(f"{kind}s" for kind in found)
+    use = " and ".join(dict.fromkeys(_LEARNS_FROM[kind] for kind in found if kind in _LEARNS_FROM))
+    raise PlauditError(
+        f"`plaudit {command}` learns from {wanted}, and {file} holds {held}" + (f": use {use}" if use else "")
+    )
+
+
+def check_no_leak(train: Sequence[AnyRecord], test: Sequence[AnyRecord], train_file: Path, test_file: Path) -> None:
+    """Raises PlauditError where a prompt stands on both sides."""
+    leaked = leaked_prompts(train, test)
+    if leaked:
+        raise PlauditError(
+            f"{len(leaked)} of the test prompts in {test_file} stand in the training data {train_file} too (prompt ids "
+            f"{', '.join(leaked[:3])}{', ...' if len(leaked) > 3 else ''}): take them out of one of the files"
+        )

@@ -1,0 +1,295 @@
+"""One model against another on prompts that neither was trained on: what `plaudit evaluate` does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from plaudit.batches.rollouts import Rollouts
+from plaudit.client import ChatCompleter, RemoteModel, RemoteReward, RemoteScorer
+from plaudit.evaluation.answers import Entrant
+from plaudit.evaluation.contest import ContestResult, contest
+from plaudit.evaluation.figures import drawn, length_slices_figure, reliability_figure, seconds_figure, win_rates_figure
+from plaudit.evaluation.judges import Judge, PeopleJudge, ScoreJudge
+from plaudit.evaluation.language import KLToReference, as_reference, kl_to_reference, perplexity_of
+from plaudit.evaluation.model_judge import ModelJudge
+from plaudit.evaluation.report import Report, write_report
+from plaudit.evaluation.reward_quality import RewardQuality
+from plaudit.evaluation.reward_scorer import RewardModelScorer, quality_on_records
+from plaudit.evaluation.samples import unpicked_samples
+from plaudit.evaluation.tables import Table, contest_tables, quality_table
+from plaudit.models.load import Precision, device_for, load_codec
+from plaudit.models.policy import PolicyModel, TrainLayers, load_policy
+from plaudit.models.reward import load_reward_model
+from plaudit.rewards.textual import completions
+from plaudit.rollout.sampler import Sampling, sampled
+from plaudit.runs import PhaseTimer, Progress, RunDirectory, installed_versions, peak_rss_mb
+from plaudit.schemas.conversation import Messages, prompt_id
+from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.feedback import Comparison, Demonstration, Ranking
+from plaudit.schemas.protocols import TextScorer
+from plaudit.text.chat import ChatCodec
+from plaudit.text.prompts import EncodedPrompt, TooLong, encoded_prompts
+
+_NUM_NAMED = 3
+
+
+class JudgeKind(StrEnum):
+    """Who compares."""
+
+    REWARD = "reward"
+    REMOTE_REWARD = "remote_reward"
+    PEOPLE = "people"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluateConfig:
+    """One model against another."""
+
+    model: str = "runs/ppo/model"
+    """The model to be judged: a hub id, a folder, a .gguf file, `smollm2-135m` or `tiny`."""
+    against: str = "runs/sft/model"
+    """The model it has to beat, and the reference of the KL."""
+    out: str = "runs/evaluate"
+    """The folder for report.html, summary.json, the plots and every answer."""
+    judge: JudgeKind = JudgeKind.REWARD
+    """reward: a reward model's folder; remote_reward: a scoring server; people: their rows; model: a chat model."""
+    reward_model: str = "runs/reward/model"
+    """The reward model, for judge = reward. One that `model` was trained against flatters it."""
+    remote_reward: RemoteReward = field(default_factory=RemoteReward)
+    """The scoring server, for judge = remote_reward."""
+    judge_model: RemoteModel = field(default_factory=lambda: RemoteModel(temperature=0.0))
+    """The chat model, for judge = model; asked twice a pair, in both orders."""
+    num_answers: int = 4
+    """Answers of each model to each prompt; every pair is judged. More narrow the interval, prompts narrow it better."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """How answers are drawn."""
+    max_prompt_tokens: int = 1024
+    """Longest prompt; longer ones are refused."""
+    micro_batch_size: int = 16
+    """Answers read at once; changes no result beyond rounding."""
+    precision: Precision = Precision.FLOAT32
+    """Type of weights and arithmetic. float32 gives the same figures everywhere; auto is faster on some hardware."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    seed: int = 0
+    """Everything random follows from it."""
+
+    def __post_init__(self) -> None:
+        if self.num_answers < 1 or self.micro_batch_size < 1:
+            raise PlauditError(
+                f"num_answers and micro_batch_size must be at least 1, got {self.num_answers} and {self.micro_batch_size}"
+            )
+        if self.model == self.against:
+            raise PlauditError(f"model and against are both {self.model!r}: name two models")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What came out. `quality` is the reward model's on people's rows, where both were given."""
+
+    result: ContestResult
+    tables: tuple[Table, ...]
+    quality: RewardQuality | None
+    report: Path
+
+
+def check_unseen(prompts: Sequence[Messages], trained_prompt_ids: Collection[str], what: str = "prompts") -> None:
+    """Raises PlauditError where a prompt was trained on, with their number and the first three."""
+    leaked = [prompt for prompt in prompts if prompt_id(prompt) in trained_prompt_ids]
+    if leaked:
+        named = "; ".join(repr(prompt[-1].text[:80]) for prompt in leaked[:_NUM_NAMED])
+        raise PlauditError(
+            f"{len(leaked)} of the {len(prompts)} {what} to evaluate on were trained on: {named}"
+            f"{'; ...' if len(leaked) > _NUM_NAMED else ''}. They would flatter the model: leave them out, or train without "
+            "them"
+        )
+
+
+def evaluate(
+    config: EvaluateConfig,
+    prompts: Sequence[Messages],
+    *,
+    records: Sequence[Comparison | Ranking] = (),
+    demonstrations: Sequence[Demonstration] = (),
+    scorer: TextScorer | None = None,
+    trained_prompt_ids: Collection[str] = frozenset(),
+) -> Evaluation:
+    """Samples both models, has the answers judged, and writes the report into `config.out`.
+
+    `records` are people's verdicts: the judge's, or what the reward model is measured on; `demonstrations` give the
+    perplexities; `scorer` replaces the judge of the config. A prompt that stands twice counts once. Raises PlauditError
+    where any of them was trained on.
+    """
+    unique = list({prompt_id(prompt): prompt for prompt in prompts}.values())
+    check_unseen(unique, trained_prompt_ids)
+    check_unseen([record.prompt for record in records], trained_prompt_ids, "people's verdicts")
+    check_unseen([record.prompt for record in demonstrations], trained_prompt_ids, "demonstrations")
+    reward = _reward_scorer(config) if scorer is None and config.judge is JudgeKind.REWARD else None
+    judge = _judge(config, scorer or reward, records)
+    baseline, model = _Contender.load(config, config.against, unique), _Contender.load(config, config.model, unique)
+    run = RunDirectory.create(config.out, command="evaluate", config=asdict(config), seed=config.seed)
+    timer = PhaseTimer()
+    with run:
+        by_baseline = baseline.answered(config, demonstrations, timer)
+        by_model = model.answered(config, demonstrations, timer)
+        kl = _kl(config, by_baseline, by_model, timer)
+        entrants = (by_baseline.entrant(), by_model.entrant(kl))
+        run.log_samples(_rows(unique, entrants))
+        with timer("judge"):
+            result = contest(unique, entrants[0], entrants[1:], judge, seed=config.seed)
+            quality = quality_on_records(reward.raw, records) if reward and records else None
+        tables = (*contest_tables(result), *([quality_table(quality)] if quality else []))
+        report = Report(
+            title=f"{config.model} against {config.against}",
+            intro=_intro(config, len(unique), len(prompts) - len(unique), scorer is not None),
+            tables=tables,
+            figures=drawn(
+                win_rates_figure(result),
+                reliability_figure(quality),
+                length_slices_figure(quality),
+                seconds_figure(timer.seconds()),
+            ),
+            samples=unpicked_samples(unique, entrants, judge),
+            notes=_notes(result),
+            summary={
+                "result": result,
+                "kl": kl,
+                "reward_model": quality,
+                "seconds_by_phase": timer.seconds(),
+                "peak_rss_mb": peak_rss_mb(),
+                "seed": config.seed,
+                "versions": installed_versions(),
+            },
+        )
+        path = write_report(report, run.path)
+    return Evaluation(result, tables, quality, path)
+
+
+def _reward_scorer(config: EvaluateConfig) -> RewardModelScorer:
+    device = device_for(config.device)
+    reward = load_reward_model(config.reward_model, TrainLayers(kind="all"), precision=config.precision, device=device)
+    return RewardModelScorer(reward, load_codec(config.reward_model), micro_batch_size=config.micro_batch_size)
+
+
+def _judge(config: EvaluateConfig, scorer: TextScorer | None, records: Sequence[Comparison | Ranking]) -> Judge:
+    """The judge; `scorer` where there is one."""
+    if scorer is not None:
+        return ScoreJudge(scorer)
+    if config.judge is JudgeKind.MODEL:
+        return ModelJudge(ChatCompleter(config.judge_model), seed=config.seed)
+    if config.judge is JudgeKind.REMOTE_REWARD:
+        return ScoreJudge(RemoteScorer(config.remote_reward))
+    if not records:
+        raise PlauditError(
+            "judge = people needs their comparisons or rankings of both models' answers: give a file of them"
+        )
+    return PeopleJudge(records)
+
+
+@dataclass(frozen=True, slots=True)
+class _Contender:
+    """One of the two models, loaded."""
+
+    name: str
+    policy: PolicyModel
+    codec: ChatCodec
+    prompts: Sequence[EncodedPrompt]
+
+    @classmethod
+    def load(cls, config: EvaluateConfig, name: str, prompts: Sequence[Messages]) -> _Contender:
+        """The model of that name with the prompts in its tokens. Raises PlauditError where either cannot be had."""
+        codec = load_codec(name)
+        encoded, _ = encoded_prompts(prompts, codec, max_tokens=config.max_prompt_tokens, too_long=TooLong.REFUSE)
+        device = device_for(config.device)
+        policy = load_policy(name, TrainLayers(kind="all"), precision=config.precision, device=device)
+        return cls(name, policy, codec, encoded)
+
+    def answered(self, config: EvaluateConfig, demonstrations: Sequence[Demonstration], timer: PhaseTimer) -> _Answered:
+        """Its answers, and its perplexity where there are demonstrations."""
+        portions, size = [], max(1, config.sampling.batch_size // config.num_answers)
+        with timer("sample"), Progress(f"answers of {self.name}", total=len(self.prompts)) as progress:
+            for start in range(0, len(self.prompts), size):
+                part, model = self.prompts[start : start + size], self.policy.sampler()
+                portions.append(
+                    sampled(model, self.codec, part, config.sampling, num_answers=config.num_answers, seed=config.seed)
+                )
+                progress.advance(len(part))
+        perplexity = None
+        if demonstrations:
+            with timer("perplexity"):
+                perplexity = perplexity_of(
+                    self.policy, self.codec, demonstrations, micro_batch_size=config.micro_batch_size
+                ).value
+        return _Answered(self, tuple(portions), config.num_answers, perplexity)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A contender with its answers as they were sampled."""
+
+    contender: _Contender
+    portions: tuple[Rollouts, ...]
+    num_answers: int
+    perplexity: float | None
+
+    def entrant(self, kl: KLToReference | None = None) -> Entrant:
+        """The answers prompt by prompt, with what was measured."""
+        flat = [answer for rollouts in self.portions for answer in completions(rollouts)]
+        answers = [flat[start : start + self.num_answers] for start in range(0, len(flat), self.num_answers)]
+        return Entrant(self.contender.name, answers, kl=kl.k1 if kl else None, perplexity=self.perplexity)
+
+
+def _kl(config: EvaluateConfig, baseline: _Answered, model: _Answered, timer: PhaseTimer) -> KLToReference | None:
+    """The model's KL to the baseline; None where their tokens differ, or the sampling is not from the whole policy."""
+    whole = config.sampling.top_p == 1.0 and not config.sampling.greedy
+    if not whole or not model.contender.codec.writes_the_same_ids_as(baseline.contender.codec):
+        return None
+    with timer("kl"):
+        return kl_to_reference(
+            model.contender.policy,
+            as_reference(baseline.contender.policy),
+            model.portions,
+            temperature=config.sampling.temperature,
+            micro_batch_size=config.micro_batch_size,
+        )
+
+
+def _rows(prompts: Sequence[Messages], entrants: Sequence[Entrant]) -> Iterator[Mapping[str, object]]:
+    """Every answer, for samples.jsonl."""
+    for number, prompt in enumerate(prompts):
+        for entrant in entrants:
+            yield {
+                "step": 0,
+                "prompt_id": prompt_id(prompt),
+                "prompt": prompt,
+                "model": entrant.name,
+                "answers": entrant.answers[number],
+            }
+
+
+def _intro(config: EvaluateConfig, num_prompts: int, num_repeated: int, own_scorer: bool) -> tuple[str, ...]:
+    judges = {
+        JudgeKind.REWARD: f"the reward model {config.reward_model}",
+        JudgeKind.REMOTE_REWARD: f"the scoring server {config.remote_reward.url}",
+        JudgeKind.PEOPLE: "people's verdicts",
+        JudgeKind.MODEL: f"the model {config.judge_model.model}, asked in both orders",
+    }
+    sampling = config.sampling
+    repeated = f" ({num_repeated} repeated prompts left out)" if num_repeated else ""
+    how = (
+        "the likeliest token" if sampling.greedy else f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}"
+    )
+    return (
+        f"{num_prompts} prompts{repeated}, {config.num_answers} answers of each model to each, sampled at {how}, at most "
+        f"{sampling.max_new_tokens} tokens, seed {config.seed}. Every pair of one answer of each model was judged by "
+        f"{'a scorer given in code' if own_scorer else judges[config.judge]}.",
+    )
+
+
+def _notes(result: ContestResult) -> tuple[str, ...]:
+    left_out = result.entrants[0].num_left_out
+    return (f"{left_out} pairs have no verdict and count neither way.",) if left_out else ()

@@ -1,0 +1,141 @@
+"""The tables of a report: text cells, made from results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plaudit.evaluation.contest import ContestResult, Standing
+from plaudit.evaluation.reward_quality import RewardQuality
+from plaudit.runs import duration_text
+from plaudit.statistics import Estimate
+
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`rows` have one cell a column; the first column names the row."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        if any(len(row) != len(self.columns) for row in self.rows):
+            raise ValueError(f"table {self.title!r}: every row needs {len(self.columns)} cells")
+
+
+def estimate_text(estimate: Estimate | None) -> str:
+    """`0.812 [0.771, 0.850]`, or that it was not measured."""
+    if estimate is None:
+        return NOT_MEASURED
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def number_text(value: float | None, digits: int = 2) -> str:
+    """The number with so many decimals, or that it was not measured."""
+    return NOT_MEASURED if value is None else f"{value:.{digits}f}"
+
+
+def percent_text(fraction: float) -> str:
+    """`12 %`."""
+    return f"{100 * fraction:.0f} %"
+
+
+def contest_tables(result: ContestResult) -> tuple[Table, ...]:
+    """Who wins and at what cost; what the answers are worth, where the judge can say; what they look like."""
+    tables = (_results_table(result), _utility_table(result), _form_table(result))
+    return tuple(table for table in tables if table is not None)
+
+
+def _results_table(result: ContestResult) -> Table:
+    columns = ["model", "win rate", "length-matched", "KL", "perplexity", "CPU time"]
+    consistency = any(standing.position_consistency is not None for standing in result.entrants)
+    left_out = any(standing.num_left_out for standing in result.entrants)
+    columns += ["position consistency"] * consistency + ["pairs left out"] * left_out
+
+    def row(standing: Standing) -> tuple[str, ...]:
+        against = (
+            estimate_text(standing.win_rate),
+            estimate_text(standing.length_matched),
+            number_text(standing.kl),
+        )
+        judged = [number_text(standing.position_consistency)] * consistency + [str(standing.num_left_out)] * left_out
+        is_baseline = standing is result.baseline
+        return (
+            standing.name,
+            *(["baseline"] * len(against) if is_baseline else against),
+            number_text(standing.perplexity),
+            NOT_MEASURED if standing.cpu_seconds is None else duration_text(standing.cpu_seconds),
+            *(["baseline"] * len(judged) if is_baseline else judged),
+        )
+
+    return Table(
+        "Results",
+        tuple(columns),
+        tuple(row(standing) for standing in result.standings),
+        f"Win rates against {result.baseline.name} on {result.num_prompts} prompts, ties half, with 95 % bootstrap "
+        "intervals over prompts. Length-matched: pairs whose token counts differ by at most 10 %, from 100 pairs on. "
+        "KL to the baseline: nats an answer.",
+    )
+
+
+def _utility_table(result: ContestResult) -> Table | None:
+    if result.baseline.utility is None:
+        return None
+    names = tuple(result.baseline.components)
+    return Table(
+        "What the answers are worth to the judge",
+        ("model", "mean", *names),
+        tuple(
+            (
+                standing.name,
+                estimate_text(standing.utility),
+                *(number_text(standing.components[name]) for name in names),
+            )
+            for standing in result.standings
+        ),
+        "Means over answers, with a 95 % bootstrap interval over prompts.",
+    )
+
+
+def _form_table(result: ContestResult) -> Table:
+    def row(standing: Standing) -> tuple[str, ...]:
+        return (
+            standing.name,
+            number_text(standing.mean_length, 1),
+            percent_text(standing.stop_frac),
+            number_text(standing.repetition, 3),
+            percent_text(standing.loop_frac),
+            percent_text(standing.decline_frac),
+            number_text(standing.distinct, 3),
+            number_text(standing.distinct_of_baseline, 3),
+        )
+
+    return Table(
+        "Form of the answers",
+        (
+            *("model", "tokens", "stopped by itself", "repeated trigrams", "with a loop", "declined"),
+            *("distinct-2", f"{result.baseline.name}'s distinct-2"),
+        ),
+        tuple(row(standing) for standing in result.standings),
+        "Distinct-2: different word pairs over all word pairs, both models cut to the same number of words in all.",
+    )
+
+
+def quality_table(quality: RewardQuality) -> Table:
+    """The reward model as a classifier of people's strict verdicts."""
+    slices = {**quality.by_length_difference}
+    if len(quality.by_source) > 1:
+        slices |= {f"source: {name}": estimate for name, estimate in quality.by_source.items()}
+    return Table(
+        "Reward model on people's verdicts",
+        ("pairs", "accuracy", "number"),
+        (
+            ("all", estimate_text(quality.accuracy), str(quality.accuracy.n)),
+            *((name, estimate_text(estimate), str(estimate.n)) for name, estimate in slices.items()),
+        ),
+        f'Precision {quality.precision:.3f}, recall {quality.recall:.3f}, F1 {quality.f1:.3f} of "the first is preferred"; '
+        f"expected calibration error {quality.expected_calibration_error:.3f}.",
+    )

@@ -1,0 +1,90 @@
+"""Networks, prompts and scorer of a run that learns from its own answers, put together from its config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from plaudit.models.load import Precision, device_for, load_codec
+from plaudit.models.policy import TrainLayers, load_policy
+from plaudit.models.reward import RewardModel, load_reward_model
+from plaudit.rewards.learned import LearnedScorer
+from plaudit.rewards.scorer import Scorer
+from plaudit.runs import PhaseTimer
+from plaudit.schemas.conversation import Messages
+from plaudit.schemas.errors import PlauditError
+from plaudit.text.prompts import TooLong, encoded_prompts
+from plaudit.trainers.experience import Actor, ExperienceConfig
+
+
+class ActorConfig(Protocol):
+    """The settings that PPO and RLOO share."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def reward_model(self) -> str: ...
+    @property
+    def train(self) -> TrainLayers: ...
+    @property
+    def experience(self) -> ExperienceConfig: ...
+    @property
+    def prompt_too_long(self) -> TooLong: ...
+    @property
+    def micro_batch_size(self) -> int: ...
+    @property
+    def precision(self) -> Precision: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The actor, and the reward model it is scored by, if there is one."""
+
+    actor: Actor
+    reward: RewardModel | None
+
+
+def assembled_actor(
+    config: ActorConfig, prompts: Sequence[Messages], scorer: Scorer | None, *, needs_reward_model: bool = False
+) -> Assembled:
+    """The actor of a run. The reward model is loaded where no scorer is given, or where a critic starts from it.
+
+    A reward model on the same frozen layers as the policy is moved onto the policy's. Raises PlauditError for a critic
+    that would read another tokenizer's ids.
+    """
+    codec = load_codec(config.model)
+    encoded, _ = encoded_prompts(
+        prompts, codec, max_tokens=config.experience.max_prompt_tokens, too_long=config.prompt_too_long
+    )
+    device = device_for(config.device)
+    policy = load_policy(config.model, config.train, precision=config.precision, device=device)
+    reward = None
+    if scorer is None or needs_reward_model:
+        reward = load_reward_model(config.reward_model, config.train, precision=config.precision, device=device)
+        reward.requires_grad_(False)
+        reward.on_trunk(policy.branch.trunk)
+        reward_codec = load_codec(config.reward_model)
+        if needs_reward_model and not reward_codec.writes_the_same_ids_as(codec):
+            raise PlauditError(
+                f"a critic begun as the reward model reads the policy's tokens, but {config.reward_model!r} has another "
+                f"tokenizer or chat template than {config.model!r}: set value to 'policy'"
+            )
+        scorer = scorer or LearnedScorer(reward, reward_codec, policy_codec=codec)
+    assert scorer is not None
+    actor = Actor(
+        config.experience,
+        policy,
+        policy.reference(),
+        codec,
+        scorer,
+        encoded,
+        seed=config.seed,
+        micro_batch_size=config.micro_batch_size,
+        timer=PhaseTimer(),
+    )
+    return Assembled(actor, reward)

@@ -1,0 +1,169 @@
+"""REINFORCE with a leave-one-out baseline: several answers a prompt are each other's baseline, no critic.
+
+Deviates from Ahmadian et al. 2024 in its step: the advantage of the whole answer goes to each of its tokens under PPO's
+clipped ratio, so that an epoch may hold several updates; with one update an epoch and one epoch it is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from plaudit.algorithms.advantages import leave_one_out_advantages
+from plaudit.algorithms.masked import masked_mean
+from plaudit.algorithms.policy import clipped_policy_loss
+from plaudit.batches.tokens import micro_batches
+from plaudit.models.load import Precision
+from plaudit.models.policy import TrainLayers
+from plaudit.models.save import save_policy
+from plaudit.rewards.scorer import Scorer
+from plaudit.runs import Progress, RunDirectory
+from plaudit.schemas.conversation import Messages
+from plaudit.schemas.errors import PlauditError
+from plaudit.text.prompts import TooLong
+from plaudit.trainers.assembly import assembled_actor
+from plaudit.trainers.experience import Actor, Experience, ExperienceConfig
+from plaudit.trainers.guards import KLGuard
+from plaudit.trainers.minibatches import permutation, split_evenly
+from plaudit.trainers.optimisation import Optimiser, OptimiserConfig, Schedule
+from plaudit.trainers.tally import Means, added, health
+
+
+def _optimiser() -> OptimiserConfig:
+    return OptimiserConfig(learning_rate=5e-5, schedule=Schedule.LINEAR, warmup_frac=0.0, eps=1e-5)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RLOOConfig:
+    """RLOO against a scorer, with a KL penalty to the policy it starts from."""
+
+    model: str = "runs/sft/model"
+    """The SFT policy: where learning starts, and the reference of the KL."""
+    reward_model: str = "runs/reward/model"
+    """The reward model's folder; empty where the caller brings its own scorer."""
+    out: str = "runs/rloo"
+    """The run folder; the model lands in its `model/`."""
+    train: TrainLayers = field(default_factory=TrainLayers)
+    """Which of the policy's parameters learn."""
+    experience: ExperienceConfig = field(default_factory=ExperienceConfig)
+    """How a step's answers are sampled and scored; needs at least 2 answers a prompt."""
+    prompt_too_long: TooLong = TooLong.REFUSE
+    """What happens to prompts over experience.max_prompt_tokens."""
+    num_steps: int = 24
+    """Rounds of sampling and learning."""
+    num_epochs: int = 2
+    """Passes over each step's answers."""
+    num_minibatches: int = 4
+    """Optimiser steps a pass."""
+    micro_batch_size: int = 16
+    """Answers run at once; changes no result beyond rounding."""
+    optimiser: OptimiserConfig = field(default_factory=_optimiser)
+    """How the policy moves."""
+    kl_coef: float = 0.05
+    """Return lost a nat of KL to the reference. Higher stays nearer."""
+    policy_clip: float = 0.2
+    """Ratios beyond 1 +- this earn nothing more."""
+    precision: Precision = Precision.AUTO
+    """Type of weights and arithmetic; `auto` is float32, with bfloat16 products where the hardware has them."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    seed: int = 0
+    """Everything random follows from it."""
+
+    def __post_init__(self) -> None:
+        if self.experience.answers_per_prompt < 2:
+            raise PlauditError(
+                "RLOO compares the answers to one prompt: experience.answers_per_prompt must be at least 2"
+            )
+        if min(self.num_steps, self.num_epochs, self.num_minibatches, self.micro_batch_size) < 1:
+            raise PlauditError("num_steps, num_epochs, num_minibatches and micro_batch_size must be at least 1")
+        if self.num_minibatches > self.experience.num_answers:
+            raise PlauditError(
+                f"num_minibatches = {self.num_minibatches}, but a step has {self.experience.num_answers} answers: every "
+                "minibatch needs one"
+            )
+        if self.kl_coef < 0 or self.policy_clip <= 0:
+            raise PlauditError("kl_coef may not be negative; policy_clip must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class RLOOResult:
+    """Where the policy is and the last step's metrics."""
+
+    folder: Path
+    metrics: dict[str, float]
+
+
+def answer_advantages(experience: Experience, kl_coef: float, answers_per_prompt: int) -> Float[Tensor, "B"]:
+    """Return (score minus the penalty on the answer's KL) over the mean return of the prompt's other answers."""
+    returns = experience.scores - kl_coef * experience.kl
+    return leave_one_out_advantages(returns.view(-1, answers_per_prompt)).flatten()
+
+
+class RLOO:
+    """The state of a run; `step` is the algorithm."""
+
+    def __init__(self, config: RLOOConfig, actor: Actor) -> None:
+        self.config, self.actor, self.policy = config, actor, actor.policy
+        self.guard = KLGuard()
+        num_updates = config.num_steps * config.num_epochs * config.num_minibatches
+        self.optimiser = Optimiser(self.policy.trained_parameters(), config.optimiser, num_updates)
+
+    def step(self, step: int) -> tuple[Experience, dict[str, float]]:
+        """Sample, score, compare the answers to each prompt, descend."""
+        config, means = self.config, Means()
+        experience = self.actor.gather(step)
+        self.guard.check(experience.kl)
+        advantages = answer_advantages(experience, config.kl_coef, config.experience.answers_per_prompt)
+        advantages = advantages / (advantages.std(correction=0) + 1e-8)
+        with self.actor.timer("update"):
+            for epoch in range(config.num_epochs):
+                order = permutation(len(experience.rows), config.seed, "minibatches", step, epoch)
+                for index in split_evenly(order, config.num_minibatches):
+                    means.add(self._update(experience, advantages, index))
+        return experience, means.values() | experience.metrics()
+
+    def _update(
+        self, experience: Experience, advantages: Float[Tensor, "B"], index: Int[Tensor, "n"]
+    ) -> dict[str, float]:
+        numbers: dict[str, float] = {}
+        num_tokens = float(experience.rows.answer_mask[index].sum())
+        for part in micro_batches(index, experience.rows.lengths.cpu(), self.config.micro_batch_size):
+            rows = experience.rows.select(part)
+            width = rows.token_ids.shape[1]
+            stats = self.policy(rows, self.config.experience.sampling.temperature)
+            loss = clipped_policy_loss(
+                stats.logprobs,
+                experience.rollouts.logprobs[part, :width],
+                advantages[part, None].expand(-1, width),
+                rows.answer_mask,
+                clip=self.config.policy_clip,
+                denominator=num_tokens,
+            )
+            loss.loss.backward()
+            numbers = added(numbers, health(loss, None, masked_mean(stats.entropy, rows.answer_mask, num_tokens)))
+        numbers["lr"] = self.optimiser.learning_rate
+        numbers["grad_norm/policy"] = self.optimiser.step()
+        return numbers
+
+
+def train(config: RLOOConfig, prompts: Sequence[Messages], *, scorer: Scorer | None = None) -> RLOOResult:
+    """Improves `config.model` on the prompts; the policy is written to `<out>/model`."""
+    actor = assembled_actor(config, prompts, scorer).actor
+    rloo = RLOO(config, actor)
+    run = RunDirectory.create(config.out, command="rloo", config=asdict(config), seed=config.seed)
+    metrics: dict[str, float] = {}
+    with run, Progress("rloo", total=config.num_steps) as progress:
+        for step in range(config.num_steps):
+            experience, metrics = rloo.step(step)
+            run.log_metrics(step + 1, metrics | {"episodes": float((step + 1) * len(experience.rows))})
+            run.log_samples(experience.samples(step + 1))
+            progress.advance(note=f"score {metrics['score/mean']:.2f}, KL {metrics['kl/k1']:.2f}")
+        folder = run.path / "model"
+        kept = {name: metrics[name] for name in ("score/mean", "kl/k1", "answer/length", "answer/stop_frac")}
+        save_policy(rloo.policy, actor.codec, folder, made_by="rloo", parent=config.model, numbers=kept)
+    return RLOOResult(folder, metrics)

@@ -1,0 +1,13 @@
+"""Mistakes that someone could make in the source, each with the tests that must notice it; `../mutate.py` makes them.
+
+To add one, append it to the list of its file; a new file is added here.
+"""
+
+from mutations import checkpoints, losses, models, rollout, signals, text
+from mutations.mutation import Mutation
+
+MUTATIONS: list[Mutation] = [
+    mutation for room in (signals, losses, text, models, rollout, checkpoints) for mutation in room.MUTATIONS
+]
+
+__all__ = ["MUTATIONS", "Mutation"]

@@ -1,0 +1,27 @@
+"""What a run is resumed from."""
+
+from mutations.mutation import Mutation
+
+MUTATIONS = [
+    Mutation(
+        "a damaged checkpoint is trusted",
+        "checkpoints/folder.py",
+        "if seal[name] != _sha256(folder / name)]",
+        "if not (folder / name).exists()]",
+        ("checkpoints/test_folder.py",),
+    ),
+    Mutation(
+        "a checkpoint is written in place",
+        "checkpoints/folder.py",
+        'folder.with_name(f".{folder.name}.partial")',
+        "folder.with_name(folder.name)",
+        ("checkpoints/test_folder.py",),
+    ),
+    Mutation(
+        "the tensors are not synced",
+        "checkpoints/folder.py",
+        "os.fsync(file.fileno())",
+        "pass",
+        ("checkpoints/test_folder.py",),
+    ),
+]

@@ -1,0 +1,86 @@
+"""The sampler."""
+
+from mutations.mutation import Mutation
+
+SAMPLER = "rollout/test_sampler.py"
+
+MUTATIONS = [
+    Mutation(
+        "the stop token is not included",
+        "rollout/sampler.py",
+        "            tokens[row].append(token)\n            logprobs[row].append(logprob)\n",
+        "            if token != stop_id or not tokens[row]:\n"
+        "                tokens[row].append(token)\n                logprobs[row].append(logprob)\n",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "the sampler ignores the temperature",
+        "rollout/sampler.py",
+        "decoder.logits.float() / sampling.temperature",
+        "decoder.logits.float()",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "left padding shifts the positions",
+        "rollout/sampler.py",
+        "(mask.cumsum(-1) - 1).clamp(min=0)",
+        "torch.arange(width).expand_as(mask)",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "the positions stand still",
+        "rollout/sampler.py",
+        "self.positions = self.positions + 1",
+        "pass",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "rows that stopped leave the wrong keys behind",
+        "rollout/sampler.py",
+        "self.cache.batch_select_indices(index)",
+        "self.cache.batch_select_indices(torch.arange(len(index), device=index.device))",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "equal prompts get equal answers",
+        "rollout/sampler.py",
+        "first = seen.get(prompt.id, 0)",
+        "first = 0",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "an answer depends on its place in the batch",
+        "rollout/sampler.py",
+        "(seed, step, prompt.id, first + k)",
+        "(seed, step, len(keys), first + k)",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "the step is left out of the key",
+        "rollout/sampler.py",
+        "(seed, step, prompt.id, first + k)",
+        "(seed, prompt.id, first + k)",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "top-p keeps one token too many",
+        "rollout/sampler.py",
+        "ordered.cumsum(-1) - ordered >= top_p",
+        "ordered.cumsum(-1) - 2 * ordered >= top_p",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "training rollouts accept top-p",
+        "rollout/sampler.py",
+        "if self.top_p != 1.0 or self.greedy:",
+        "if self.greedy:",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "dropout is on while sampling",
+        "rollout/sampler.py",
+        "    model.eval()\n",
+        "",
+        (SAMPLER,),
+    ),
+]

@@ -1,0 +1,64 @@
+"""Ids, masks and the stop token."""
+
+from mutations.mutation import Mutation
+
+CHAT = "text/test_chat.py"
+
+MUTATIONS = [
+    Mutation(
+        "the stop token is dropped from the mask",
+        "text/chat.py",
+        "[True] * len(answer)",
+        "[True] * (len(answer) - 1) + [False]",
+        (CHAT,),
+    ),
+    Mutation(
+        "the stop token is not written",
+        "text/chat.py",
+        "return ids[: last_stop + 1]",
+        "return ids[:last_stop]",
+        (CHAT,),
+    ),
+    Mutation(
+        "the newline after the stop token is kept",
+        "text/chat.py",
+        "return ids[: last_stop + 1]",
+        "return ids",
+        (CHAT,),
+    ),
+    Mutation(
+        "the person's turn is trained on",
+        "text/chat.py",
+        "[False] * len(between)",
+        "[i >= len(self.prompt_ids(prompt)) for i in range(len(between))]",
+        (CHAT,),
+    ),
+    Mutation(
+        "pad and stop are one token",
+        "text/chat.py",
+        "candidate >= 0 and candidate != self.stop_id",
+        "candidate >= 0",
+        (CHAT,),
+    ),
+    Mutation(
+        "a truncated answer gets a stop token",
+        "text/chat.py",
+        "end = len(token_ids) - 1 if truncated else len(token_ids)",
+        "end = len(token_ids)",
+        (CHAT, "text/test_preferences.py"),
+    ),
+    Mutation(
+        "the last turn is cut",
+        "text/prompts.py",
+        "    return None\n",
+        "    return (*system, turns[-1])\n",
+        ("text/test_prompts.py",),
+    ),
+    Mutation(
+        "an answer's mask reaches into the padding",
+        "batches/tokens.py",
+        "attention_mask[i, : len(row.token_ids)] = True",
+        "attention_mask[i] = True",
+        ("batches/test_tokens.py",),
+    ),
+]
