@@ -51,3 +51,11 @@ def tiny() -> Tiny:
     from plaudit.models.load import load_causal_lm, load_codec
 
     return Tiny(load_causal_lm("tiny"), load_codec("tiny"))
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of `tiny` fine-tuned to answer in up to eight letters of "abcde " and to stop: where trainers start."""
+    from tests.trainers.toy import fine_tuned
+
+    return fine_tuned(tmp_path_factory.mktemp("start") / "run")

@@ -33,6 +33,11 @@ def json_reply(value: object, status: int = 200, **headers: str) -> Reply:
     return Reply(status, json.dumps(value).encode(), {name.replace("_", "-"): text for name, text in headers.items()})
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Nothing: a client that gave up has closed the connection, as it should."""
+
+
 class Loopback:
     """Gives the scripted replies in order, the last one again and again; or what `answer` says. Keeps every request."""
 
@@ -41,7 +46,7 @@ class Loopback:
         self.replies: list[Reply] = []
         self.answer: Callable[[Request], Reply] | None = None
         self.lock = threading.Lock()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server = Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def scripted(self, number: int) -> Reply:

@@ -90,7 +90,7 @@ def test_a_demonstration_too_long_is_refused_or_dropped(codec: ChatCodec) -> Non
     assert (len(rows), kept) == (2, DEMONSTRATIONS[:2])
     with pytest.raises(PlauditError, match="no demonstration to read within 3 tokens"):
         encoded_demonstrations(DEMONSTRATIONS, codec, max_tokens=3, drop_too_long=True)
-    with pytest.raises(PlauditError, match="no demonstration to read$"):
+    with pytest.raises(PlauditError, match=r"no demonstration to read$"):
         encoded_demonstrations([], codec, max_tokens=3, drop_too_long=True)
 
 

@@ -53,7 +53,7 @@ def saved_policy(base: str, train: TrainLayers, folder: Path, rows: TokenRows) -
     """The log-probabilities of the policy that lies in the folder."""
     policy = PolicyModel(load_causal_lm(base), train)
     moved(policy, [parameter for _, parameter in policy.trained_parameters()])
-    save_policy(policy, load_codec(base), folder, made_by="sft", parent=base, numbers={"perplexity": 12.5})
+    save_policy(policy, load_codec(base).tokenizer, folder, made_by="sft", parent=base, numbers={"perplexity": 12.5})
     return policy(rows).logprobs.detach()
 
 
@@ -107,7 +107,7 @@ def test_a_reward_model_loads_in_plain_transformers(train: TrainLayers, tmp_path
     moved(reward, [parameter for _, parameter in reward.trained_parameters()])
     learning = [name for name, _ in reward.trained_parameters()]
     expected = reward(rows).detach()
-    save_scorer(reward, load_codec("tiny"), tmp_path / "reward", parent="tiny", numbers={"accuracy": 0.75})
+    save_scorer(reward, load_codec("tiny").tokenizer, tmp_path / "reward", parent="tiny", numbers={"accuracy": 0.75})
 
     plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "reward")
     with torch.no_grad():
@@ -140,7 +140,7 @@ def test_a_full_disk_leaves_the_old_model_and_says_so(
     monkeypatch.setattr(policy.full, "save_pretrained", fails)
     codec: ChatCodec = load_codec("tiny")
     with pytest.raises(PlauditError, match=r"cannot write .*model.*[Ff]ree some space"):
-        save_policy(policy, codec, tmp_path / "model", made_by="sft", parent="tiny", numbers={})
+        save_policy(policy, codec.tokenizer, tmp_path / "model", made_by="sft", parent="tiny", numbers={})
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["base", "model"]
     again = PolicyModel(load_causal_lm(str(tmp_path / "model")), ALL)
     assert torch.equal(again(rows).logprobs, expected)

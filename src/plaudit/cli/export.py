@@ -42,7 +42,9 @@ class ExportCommand:
         parent = str(json.loads(adapter.read_bytes())["base_model_name_or_path"]) if self.merge else self.model
         self.out.parent.mkdir(parents=True, exist_ok=True)
         whole = PolicyModel(model, TrainLayers(kind="all"))
-        save_policy(whole, codec, self.out, made_by="export" if self.merge else "copy", parent=parent, numbers={})
+        save_policy(
+            whole, codec.tokenizer, self.out, made_by="export" if self.merge else "copy", parent=parent, numbers={}
+        )
         print(
             f"{self.out}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} million parameters, {self.precision}"
         )

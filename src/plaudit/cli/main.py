@@ -108,11 +108,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except SystemExit as stop:
-        # tyro has printed help, or what is wrong with a flag.
+        # From tyro, which has printed help or what is wrong with a flag; or from rich, whose reader is gone.
+        if isinstance(stop.__context__, BrokenPipeError):
+            return BROKEN_PIPE
         return stop.code if isinstance(stop.code, int) else BAD_INPUT
     except BrokenPipeError:
-        # Whoever read our output is gone; the interpreter would try to flush what is left, and complain.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        _drop_output()
         return BROKEN_PIPE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -123,6 +124,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         text, status = explained(error)
         print(text, file=sys.stderr)
         return status
+
+
+def _drop_output() -> None:
+    """Sends what is still to be written nowhere: its reader is gone, and the interpreter would complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
 
 
 def explained(error: Exception) -> tuple[str, int]:

@@ -30,5 +30,7 @@ class PretrainCommand(TrainingCommand):
         documents = of_kinds(self.opened(), Document, file=self.data, command="pretrain")
         with self.recorded():
             result = train(self.config, documents)
+        if result.validation_perplexity is not None:
+            print(f"perplexity on held-out documents: {result.validation_perplexity:.2f}")
         print(f"the model is in {result.folder}")
         return 0

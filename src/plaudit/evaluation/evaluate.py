@@ -25,7 +25,7 @@ from plaudit.models.policy import PolicyModel, TrainLayers, load_policy
 from plaudit.models.reward import load_reward_model
 from plaudit.rewards.textual import completions
 from plaudit.rollout.sampler import Sampling, sampled
-from plaudit.runs import PhaseTimer, Progress, RunDirectory, installed_versions, peak_rss_mb
+from plaudit.runs import PhaseTimer, Progress, RunDirectory, installed_versions, peak_rss_mb, spawn_seed
 from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison, Demonstration, Ranking
@@ -101,11 +101,11 @@ def check_unseen(prompts: Sequence[Messages], trained_prompt_ids: Collection[str
     """Raises PlauditError where a prompt was trained on, with their number and the first three."""
     leaked = [prompt for prompt in prompts if prompt_id(prompt) in trained_prompt_ids]
     if leaked:
-        named = "; ".join(repr(prompt[-1].text[:80]) for prompt in leaked[:_NUM_NAMED])
+        named = ", ".join(repr(prompt[-1].text[:80]) for prompt in leaked[:_NUM_NAMED])
+        more = " and more" if len(leaked) > _NUM_NAMED else ""
         raise PlauditError(
-            f"{len(leaked)} of the {len(prompts)} {what} to evaluate on were trained on: {named}"
-            f"{'; ...' if len(leaked) > _NUM_NAMED else ''}. They would flatter the model: leave them out, or train without "
-            "them"
+            f"{len(leaked)} of the {len(prompts)} {what} to evaluate on were trained on: {named}{more}. They would flatter "
+            "the model: leave them out, or train without them"
         )
 
 
@@ -130,7 +130,9 @@ def evaluate(
     check_unseen([record.prompt for record in demonstrations], trained_prompt_ids, "demonstrations")
     reward = _reward_scorer(config) if scorer is None and config.judge is JudgeKind.REWARD else None
     judge = _judge(config, scorer or reward, records)
-    baseline, model = _Contender.load(config, config.against, unique), _Contender.load(config, config.model, unique)
+    # Each draws its own random numbers: with shared ones answer k of both would resemble each other, and tie too often.
+    baseline = _Contender.load(config, config.against, unique, spawn_seed(config.seed, "against"))
+    model = _Contender.load(config, config.model, unique, spawn_seed(config.seed, "model"))
     run = RunDirectory.create(config.out, command="evaluate", config=asdict(config), seed=config.seed)
     timer = PhaseTimer()
     with run:
@@ -198,15 +200,16 @@ class _Contender:
     policy: PolicyModel
     codec: ChatCodec
     prompts: Sequence[EncodedPrompt]
+    seed: int
 
     @classmethod
-    def load(cls, config: EvaluateConfig, name: str, prompts: Sequence[Messages]) -> _Contender:
+    def load(cls, config: EvaluateConfig, name: str, prompts: Sequence[Messages], seed: int) -> _Contender:
         """The model of that name with the prompts in its tokens. Raises PlauditError where either cannot be had."""
         codec = load_codec(name)
         encoded, _ = encoded_prompts(prompts, codec, max_tokens=config.max_prompt_tokens, too_long=TooLong.REFUSE)
         device = device_for(config.device)
         policy = load_policy(name, TrainLayers(kind="all"), precision=config.precision, device=device)
-        return cls(name, policy, codec, encoded)
+        return cls(name, policy, codec, encoded, seed)
 
     def answered(self, config: EvaluateConfig, demonstrations: Sequence[Demonstration], timer: PhaseTimer) -> _Answered:
         """Its answers, and its perplexity where there are demonstrations."""
@@ -215,7 +218,7 @@ class _Contender:
             for start in range(0, len(self.prompts), size):
                 part, model = self.prompts[start : start + size], self.policy.sampler()
                 portions.append(
-                    sampled(model, self.codec, part, config.sampling, num_answers=config.num_answers, seed=config.seed)
+                    sampled(model, self.codec, part, config.sampling, num_answers=config.num_answers, seed=self.seed)
                 )
                 progress.advance(len(part))
         perplexity = None

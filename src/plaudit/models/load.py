@@ -6,11 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from plaudit.models import smollm2, tiny
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
+
+# Their bars announce files of a second; the long loops have plaudit's own.
+logging.disable_progress_bar()
 
 
 class Precision(StrEnum):
@@ -37,8 +41,10 @@ class Precision(StrEnum):
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the hardware has instructions for it."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and (
+        bool(torch.cpu._is_avx512_bf16_supported()) or bool(torch.cpu._is_amx_tile_supported())
+    )
 
 
 def device_for(name: str) -> torch.device:
@@ -108,16 +114,20 @@ def _saveable(model: PreTrainedModel) -> PreTrainedModel:
     return plain
 
 
-def load_codec(name: str) -> ChatCodec:
-    """The tokenizer of that model with its chat template. Raises PlauditError where either is missing."""
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of that model, as it stands in its folder. Raises PlauditError where there is none."""
     if name == tiny.NAME:
-        return ChatCodec(tiny.tiny_tokenizer())
+        return tiny.tiny_tokenizer()
     location, extra = model_location(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(location, **extra)
+        return AutoTokenizer.from_pretrained(location, **extra)
     except (OSError, ValueError, KeyError) as error:
         raise PlauditError(f"the tokenizer of {name!r} could not be loaded: {_first_line(error)}") from error
-    return ChatCodec(tokenizer)
+
+
+def load_codec(name: str) -> ChatCodec:
+    """The tokenizer of that model with its chat template. Raises PlauditError where either is missing."""
+    return ChatCodec(load_tokenizer(name))
 
 
 def _first_line(error: Exception) -> str:

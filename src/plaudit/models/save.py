@@ -8,6 +8,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+from transformers import PreTrainedTokenizerBase
 
 from plaudit.models.card import write_card
 from plaudit.models.policy import PolicyModel
@@ -15,7 +16,6 @@ from plaudit.models.reward import RewardModel, save_reward_model
 from plaudit.models.value import ValueModel
 from plaudit.runs.files import full_disk_explained
 from plaudit.schemas.errors import PlauditError
-from plaudit.text.chat import ChatCodec
 
 
 def _replaced(folder: Path, write: Callable[[Path], None]) -> None:
@@ -35,26 +35,32 @@ def _replaced(folder: Path, write: Callable[[Path], None]) -> None:
 
 
 def save_policy(
-    policy: PolicyModel, codec: ChatCodec, folder: Path, *, made_by: str, parent: str, numbers: Mapping[str, float]
+    policy: PolicyModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    made_by: str,
+    parent: str,
+    numbers: Mapping[str, float],
 ) -> None:
     """Writes weights (or the adapter alone, under LoRA), tokenizer, chat template and card."""
 
     def write(target: Path) -> None:
         policy.full.save_pretrained(target)
-        codec.tokenizer.save_pretrained(target)
+        tokenizer.save_pretrained(target)
         write_card(target, name=folder.name, made_by=made_by, parent=parent, numbers=numbers)
 
     _replaced(folder, write)
 
 
 def save_scorer(
-    reward: RewardModel, codec: ChatCodec, folder: Path, *, parent: str, numbers: Mapping[str, float]
+    reward: RewardModel, tokenizer: PreTrainedTokenizerBase, folder: Path, *, parent: str, numbers: Mapping[str, float]
 ) -> None:
     """Writes the reward model, its tokenizer and card."""
 
     def write(target: Path) -> None:
         save_reward_model(reward, target)
-        codec.tokenizer.save_pretrained(target)
+        tokenizer.save_pretrained(target)
         write_card(target, name=folder.name, made_by="reward", parent=parent, numbers=numbers)
 
     _replaced(folder, write)

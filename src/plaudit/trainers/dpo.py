@@ -153,5 +153,7 @@ def train(config: DPOConfig, records: Sequence[Ranking | Comparison | Preference
         objective = PreferenceLoss(policy, data, held, config)
         fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
         folder = run.path / "model"
-        save_policy(policy, codec, folder, made_by="dpo", parent=config.model, numbers=fitted.validation or {})
+        save_policy(
+            policy, codec.tokenizer, folder, made_by="dpo", parent=config.model, numbers=fitted.validation or {}
+        )
     return DPOResult(folder, fitted)

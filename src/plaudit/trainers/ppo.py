@@ -231,7 +231,7 @@ def train(
         metrics = _loop(ppo, config, run)
         folder = run.path / "model"
         kept = {name: metrics[name] for name in ("score/mean", "kl/k1", "answer/length", "answer/stop_frac")}
-        save_policy(ppo.policy, ppo.actor.codec, folder, made_by="ppo", parent=config.model, numbers=kept)
+        save_policy(ppo.policy, ppo.actor.codec.tokenizer, folder, made_by="ppo", parent=config.model, numbers=kept)
         save_value(ppo.value, run.path / "value")
     return PPOResult(folder, metrics)
 

@@ -211,7 +211,7 @@ def train(config: RewardConfig, records: Sequence[Ranking | Comparison | Prefere
         quality = None if held is None else quality_on(raw_scores(model, held.rows, micro), held, sources)
         numbers = {} if quality is None else {"held-out accuracy": quality.accuracy.value}
         folder = run.path / "model"
-        save_scorer(model, codec, folder, parent=config.model, numbers=numbers)
+        save_scorer(model, codec.tokenizer, folder, parent=config.model, numbers=numbers)
     return RewardResult(folder, fitted, quality)
 
 

@@ -165,5 +165,5 @@ def train(config: RLOOConfig, prompts: Sequence[Messages], *, scorer: Scorer | N
             progress.advance(note=f"score {metrics['score/mean']:.2f}, KL {metrics['kl/k1']:.2f}")
         folder = run.path / "model"
         kept = {name: metrics[name] for name in ("score/mean", "kl/k1", "answer/length", "answer/stop_frac")}
-        save_policy(rloo.policy, actor.codec, folder, made_by="rloo", parent=config.model, numbers=kept)
+        save_policy(rloo.policy, actor.codec.tokenizer, folder, made_by="rloo", parent=config.model, numbers=kept)
     return RLOOResult(folder, metrics)

@@ -164,5 +164,7 @@ def train(config: SFTConfig, demonstrations: Sequence[Demonstration]) -> SFTResu
         )
         fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
         folder = run.path / "model"
-        save_policy(policy, codec, folder, made_by="sft", parent=config.model, numbers=fitted.validation or {})
+        save_policy(
+            policy, codec.tokenizer, folder, made_by="sft", parent=config.model, numbers=fitted.validation or {}
+        )
     return SFTResult(folder, fitted)

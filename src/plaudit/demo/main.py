@@ -1,0 +1,162 @@
+"""The story: demonstrations, rankings, reward model, PPO against DPO and best-of-4, evaluation, report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from plaudit.demo.content import Content, content
+from plaudit.demo.results import Results, printed, reported
+from plaudit.demo.settings import NUM_ANSWERS, DemoConfig
+from plaudit.demo.stages import (
+    answers_of,
+    best_of_four,
+    collected_rankings,
+    load_entrant,
+    measured,
+    policy_of,
+    save_entrant,
+)
+from plaudit.demo.tricks import trick_win_rates
+from plaudit.demo.utility import HiddenUtility
+from plaudit.evaluation.answers import Entrant
+from plaudit.evaluation.contest import contest
+from plaudit.evaluation.evaluate import check_unseen
+from plaudit.evaluation.judges import ScoreJudge
+from plaudit.evaluation.language import perplexity_of
+from plaudit.evaluation.reward_scorer import RewardModelScorer, quality_on_records
+from plaudit.formats.native import read as read_native
+from plaudit.formats.splits import split_by_prompt
+from plaudit.models.load import device_for, load_codec
+from plaudit.models.reward import load_reward_model
+from plaudit.runs import PhaseTimer, as_json, peak_rss_mb, read_metrics, write_json
+from plaudit.schemas.conversation import prompt_id
+from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.feedback import Ranking
+from plaudit.trainers import dpo, ppo, reward, rloo, sft
+
+HELD_PANEL_FRAC = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a stage took."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_rss_mb: float
+
+
+class Stages:
+    """The stages that have ended, with what they took; kept in `stages.json`, so that a demo can be continued."""
+
+    def __init__(self, config: DemoConfig) -> None:
+        self._path = config.folder / "stages.json"
+        self.costs: dict[str, Cost] = {}
+        config.folder.mkdir(parents=True, exist_ok=True)
+        settings = as_json({**asdict(config), "out": ""})
+        if self._path.is_file():
+            saved = json.loads(self._path.read_text(encoding="utf-8"))
+            if saved["settings"] != settings:
+                raise PlauditError(f"{config.folder} holds a demo with other settings: give another --out")
+            self.costs = {name: Cost(**cost) for name, cost in saved["stages"].items()}
+        elif any(config.folder.iterdir()):
+            raise PlauditError(f"{config.folder} is not empty and holds no demo: give a new folder with --out")
+        self._settings = settings
+
+    def run(self, name: str, title: str, work: Callable[[], object]) -> None:
+        """Does the work and records it; a stage already recorded is passed over."""
+        if name in self.costs:
+            print(f"== {title}: done before")
+            return
+        print(f"== {title}", flush=True)
+        timer = PhaseTimer()
+        with timer(name):
+            work()
+        self.costs[name] = Cost(timer.seconds()[name], timer.cpu_seconds()[name], peak_rss_mb())
+        write_json(self._path, {"settings": self._settings, "stages": {n: asdict(c) for n, c in self.costs.items()}})
+
+
+def run(config: DemoConfig) -> Path:
+    """Runs the demo and returns the report's path."""
+    stages = Stages(config)
+    texts = content(config.seed, num_held=config.num_held, num_train=config.num_train, num_eval=config.num_eval)
+    # Tricks and reference words weigh the same whatever part of the questions a dry run asks.
+    utility = HiddenUtility([*texts.train, *texts.eval])
+    trained = {prompt_id(record.prompt) for record in texts.learnt} | {prompt_id(q.prompt) for q in texts.train}
+    check_unseen([question.prompt for question in texts.eval], trained)
+    check_unseen([record.prompt for record in texts.held], trained, "held-out demonstrations")
+    stages.run("sft", "fine-tuning on demonstrations", lambda: sft.train(config.sft(), texts.learnt))
+    stages.run("collect", "answers, ranked by the panel", lambda: collected_rankings(config, texts.train, utility))
+    rankings = [record for record in read_native(config.folder / "rankings.jsonl") if isinstance(record, Ranking)]
+    learnt, held = split_by_prompt(rankings, HELD_PANEL_FRAC, config.seed)
+    stages.run("reward", "reward model from the rankings", lambda: reward.train(config.reward(), learnt))
+    prompts = list({prompt_id(record.prompt): record.prompt for record in learnt}.values())
+    stages.run("ppo", "PPO", lambda: ppo.train(config.ppo(), prompts, demonstrations=texts.learnt))
+    stages.run("dpo", "DPO from the same rankings", lambda: dpo.train(config.dpo(), learnt))
+    if config.rloo:
+        stages.run("rloo", "RLOO", lambda: rloo.train(config.rloo_config(), prompts))
+    stages.run("evaluate", "evaluation on questions nothing was trained on", lambda: _evaluate(config, texts, stages))
+    results = _results(config, texts, utility, held, stages)
+    page = reported(config, results)
+    printed(config, results, page)
+    return page
+
+
+def _methods(config: DemoConfig) -> dict[str, str]:
+    return {"ppo": "PPO", "dpo": "DPO"} | ({"rloo": "RLOO"} if config.rloo else {})
+
+
+def _evaluate(config: DemoConfig, texts: Content, stages: Stages) -> None:
+    """Every method's answers to the evaluation's questions, written beside its model."""
+    codec = load_codec(config.model_of("sft"))
+    baseline = Entrant(
+        "SFT",
+        answers_of(config, "sft", texts.eval, num_answers=NUM_ANSWERS, purpose="evaluate sft"),
+        cpu_seconds=stages.costs["sft"].cpu_seconds,
+        kl=0.0,
+        perplexity=perplexity_of(policy_of(config, "sft"), codec, texts.held).value,
+    )
+    save_entrant(baseline, config.folder / "answers-sft.json")
+    reward_cpu = stages.costs["reward"].cpu_seconds
+    for stage, name in _methods(config).items():
+        cpu = stages.costs[stage].cpu_seconds + (reward_cpu if stage != "dpo" else 0.0)
+        entrant = measured(config, stage, name, texts.eval, texts.held, cpu)
+        save_entrant(entrant, config.folder / f"answers-{stage}.json")
+    timer = PhaseTimer()
+    with timer("pick"):
+        picks = best_of_four(config, texts.eval)
+    picked = Entrant(
+        "best of 4", picks, cpu_seconds=reward_cpu + timer.cpu_seconds()["pick"], perplexity=baseline.perplexity
+    )
+    save_entrant(picked, config.folder / "answers-best-of-4.json")
+
+
+def _results(
+    config: DemoConfig, texts: Content, utility: HiddenUtility, held: list[Ranking], stages: Stages
+) -> Results:
+    """Everything the report shows, computed from what the stages left."""
+    judge = ScoreJudge(utility)
+    prompts = [question.prompt for question in texts.eval]
+    baseline = load_entrant(config.folder / "answers-sft.json")
+    names = [*_methods(config), "best-of-4"]
+    entrants = [load_entrant(config.folder / f"answers-{name}.json") for name in names]
+    folder = config.model_of("reward")
+    model = load_reward_model(folder, config.upper, precision=config.precision, device=device_for(config.device))
+    scorer = RewardModelScorer(model, load_codec(folder))
+    return Results(
+        contest=contest(prompts, baseline, entrants, judge, seed=config.seed),
+        quality=quality_on_records(scorer.raw, held),
+        tricks=trick_win_rates(utility, texts.eval, baseline.answers),
+        entrants=(baseline, *entrants),
+        prompts=prompts,
+        judge=judge,
+        curves={
+            name: read_metrics(config.folder / name / "metrics.jsonl") for name in _methods(config) if name != "dpo"
+        },
+        sft_scores=[[s.score for s in row] for row in ScoreJudge(scorer).utilities(prompts, baseline.answers)],
+        seconds={name: cost.seconds for name, cost in stages.costs.items()},
+        peak_rss_mb=max(cost.peak_rss_mb for cost in stages.costs.values()),
+    )

@@ -1,0 +1,99 @@
+"""The stages between the trainers: asking, ranking, answering, measuring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from plaudit.demo.settings import NUM_ANSWERS, PER_PROMPT, DemoConfig
+from plaudit.demo.utility import HiddenUtility, Question
+from plaudit.evaluation.answers import AnswerSets, Entrant, best_of_n
+from plaudit.evaluation.judges import ScoreJudge
+from plaudit.evaluation.language import as_reference, kl_to_reference, perplexity_of
+from plaudit.evaluation.reward_scorer import RewardModelScorer
+from plaudit.formats.native import write as write_native
+from plaudit.models.load import device_for, load_codec
+from plaudit.models.policy import PolicyModel, load_policy
+from plaudit.models.reward import load_reward_model
+from plaudit.rewards.textual import completions
+from plaudit.rollout.sampler import sampled
+from plaudit.runs import spawn_seed, write_json
+from plaudit.schemas.feedback import Demonstration, Ranking
+from plaudit.schemas.protocols import Completion
+from plaudit.testing.people import default_panel, panel_rankings
+from plaudit.text.prompts import TooLong, encoded_prompts
+
+
+def policy_of(config: DemoConfig, stage: str) -> PolicyModel:
+    """The model of a stage, to be asked and measured."""
+    return load_policy(
+        config.model_of(stage), config.upper, precision=config.precision, device=device_for(config.device)
+    )
+
+
+def answers_of(
+    config: DemoConfig, stage: str, questions: Sequence[Question], *, num_answers: int, purpose: str
+) -> list[list[Completion]]:
+    """`num_answers` answers of a stage's model to each question; `purpose` keeps their random numbers apart."""
+    policy, codec = policy_of(config, stage), load_codec(config.model_of(stage))
+    prompts, _ = encoded_prompts([q.prompt for q in questions], codec, max_tokens=512, too_long=TooLong.REFUSE)
+    seed = spawn_seed(config.seed, "answers", purpose)
+    rollouts = sampled(policy.sampler(), codec, prompts, config.sampling, num_answers=num_answers, seed=seed)
+    flat = completions(rollouts)
+    return [flat[i : i + num_answers] for i in range(0, len(flat), num_answers)]
+
+
+def collected_rankings(config: DemoConfig, questions: Sequence[Question], utility: HiddenUtility) -> list[Ranking]:
+    """The SFT model answers, the panel ranks; both are written to the demo's folder."""
+    answers = answers_of(config, "sft", questions, num_answers=NUM_ANSWERS, purpose="collect")
+    prompts = [question.prompt for question in questions]
+    worths = [[score.score for score in row] for row in ScoreJudge(utility).utilities(prompts, answers)]
+    rankings = panel_rankings(
+        default_panel(), prompts, answers, worths, per_prompt=PER_PROMPT, seed=spawn_seed(config.seed, "panel")
+    )
+    write_native(rankings, config.folder / "rankings.jsonl")
+    return rankings
+
+
+def best_of_four(config: DemoConfig, questions: Sequence[Question]) -> AnswerSets:
+    """What the reward model picks: the best of each four fresh answers of the SFT model, two picks a question."""
+    answers = answers_of(config, "sft", questions, num_answers=2 * NUM_ANSWERS, purpose="best of four")
+    folder = config.model_of("reward")
+    reward = load_reward_model(folder, config.upper, precision=config.precision, device=device_for(config.device))
+    judge = ScoreJudge(RewardModelScorer(reward, load_codec(folder)))
+    scores = judge.utilities([question.prompt for question in questions], answers)
+    return best_of_n(answers, [[score.score for score in row] for row in scores], NUM_ANSWERS)
+
+
+def measured(
+    config: DemoConfig, stage: str, name: str, questions: Sequence[Question], held: Sequence[Demonstration], cpu: float
+) -> Entrant:
+    """A trained model as an entrant: its answers, their KL to the SFT model, its perplexity on held-out demonstrations."""
+    policy, sft = policy_of(config, stage), policy_of(config, "sft")
+    codec = load_codec(config.model_of(stage))
+    prompts, _ = encoded_prompts([q.prompt for q in questions], codec, max_tokens=512, too_long=TooLong.REFUSE)
+    seed = spawn_seed(config.seed, "answers", f"evaluate {stage}")
+    rollouts = sampled(policy.sampler(), codec, prompts, config.sampling, num_answers=NUM_ANSWERS, seed=seed)
+    kl = kl_to_reference(policy, as_reference(sft), [rollouts], temperature=config.sampling.temperature)
+    flat = completions(rollouts)
+    return Entrant(
+        name,
+        [flat[i : i + NUM_ANSWERS] for i in range(0, len(flat), NUM_ANSWERS)],
+        cpu_seconds=cpu,
+        kl=kl.k1,
+        perplexity=perplexity_of(policy, codec, held).value,
+    )
+
+
+def save_entrant(entrant: Entrant, path: Path) -> None:
+    """Writes an entrant, so that a finished stage need not be repeated."""
+    write_json(path, asdict(entrant))
+
+
+def load_entrant(path: Path) -> Entrant:
+    """Reads it back."""
+    row = json.loads(path.read_text(encoding="utf-8"))
+    row["answers"] = [[Completion(**answer) for answer in options] for options in row["answers"]]
+    return Entrant(**row)
