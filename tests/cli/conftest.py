@@ -91,7 +91,9 @@ class Trained:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("trained")
-    demonstrations = write_rows(folder / "d.jsonl", *({"prompt": f"question {i}", "completion": "yes"} for i in range(8)))
+    demonstrations = write_rows(
+        folder / "d.jsonl", *({"prompt": f"question {i}", "completion": "yes"} for i in range(8))
+    )
     rankings = write_rows(
         folder / "r.jsonl", *({"prompt": f"asked {i}", "completions": ["aa", "b"], "ranks": [0, 1]} for i in range(8))
     )

@@ -51,17 +51,27 @@ def test_a_snapshot_is_known_by_its_manifest(tmp_path: Path) -> None:
 
 def test_a_run_that_fails_before_it_begins_leaves_nothing(tmp_path: Path, data: Path) -> None:
     run = tmp_path / "runs" / "a"
-    with pytest.raises(KeyboardInterrupt), recorded_inputs(run, {}, {"data": data}):
-        assert (run / "inputs.json").is_file()
-        raise KeyboardInterrupt
+
+    def failing() -> None:
+        with recorded_inputs(run, {}, {"data": data}):
+            assert (run / "inputs.json").is_file()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        failing()
     assert not run.exists()
 
 
 def test_a_run_that_fails_after_it_began_keeps_its_inputs(tmp_path: Path, data: Path) -> None:
     run = tmp_path / "a"
-    with pytest.raises(PlauditError), recorded_inputs(run, {}, {"data": data}):
-        RunDirectory.create(run, command="sft", config={}, seed=0)
-        raise PlauditError("full")
+
+    def failing() -> None:
+        with recorded_inputs(run, {}, {"data": data}):
+            RunDirectory.create(run, command="sft", config={}, seed=0)
+            raise PlauditError("full")
+
+    with pytest.raises(PlauditError, match="full"):
+        failing()
     assert read_inputs(run) is not None
 
 

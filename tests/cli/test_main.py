@@ -63,7 +63,7 @@ def test_help_and_data_load_no_torch(tmp_path: Path) -> None:
 class Failing:
     """A command that fails."""
 
-    error: BaseException = PlauditError("unset")
+    error: BaseException
 
     def run(self) -> int:
         raise self.error

@@ -180,7 +180,7 @@ def test_a_name_of_trls_is_answered_with_ours() -> None:
     from plaudit.cli.sft import SFTCommand
 
     for flag in ("--learning_rate", "--learning-rate", "--learning_rate=3"):
-        with pytest.raises(PlauditError, match="is TRL's name: `plaudit sft` calls it --optimiser.learning-rate"):
+        with pytest.raises(PlauditError, match=r"is TRL's name: `plaudit sft` calls it --optimiser\.learning-rate"):
             parsed(SFTCommand, [flag, "3"], name="sft")
 
 
@@ -196,7 +196,7 @@ def test_a_name_of_trls_in_a_file_is_answered_with_ours(tmp_path: Path) -> None:
 
     path = tmp_path / "p.toml"
     path.write_text("response_length = 3")
-    with pytest.raises(PlauditError, match=r"p.toml: there is no setting response_length; the nearest is experience.sampling.max_"):
+    with pytest.raises(PlauditError, match=r"p.toml: there is no setting response_length; the nearest is experience\."):
         parsed(PPOCommand, ["--config", str(path)], name="ppo")
 
 

@@ -61,12 +61,12 @@ def test_dpo_on_rankings(plaudit: Plaudit, rankings: Path, trained: Trained) -> 
     ("command", "rows", "message"),
     [
         ("sft", [{"prompt": "q", "completions": ["a", "b"], "ranks": [0, 1]}], "use `plaudit reward` or `plaudit dpo`"),
-        ("reward", [{"prompt": "q", "completion": "a"}], "learns from rankings or comparisons, and data.jsonl holds demon"),
+        ("reward", [{"prompt": "q", "completion": "a"}], "reads rankings or comparisons, and data.jsonl holds demon"),
         ("dpo", [{"text": "a page"}], "and data.jsonl holds documents: use `plaudit pretrain`"),
-        ("pretrain", [{"prompt": "q"}], "learns from documents, and data.jsonl holds prompts: use `plaudit ppo`"),
+        ("pretrain", [{"prompt": "q"}], "reads documents, and data.jsonl holds prompts: use `plaudit ppo`"),
         ("ppo", [{"text": "a page"}], "data.jsonl holds no prompts: give a file of prompts"),
         ("rloo", [{"text": "a page"}], "data.jsonl holds no prompts"),
-        ("sft", [{"prompt": "q", "completion": "a"}, {"prompt": "q", "completion": 3}], "data.jsonl:2: field 'completion'"),
+        ("sft", [{"prompt": "q", "completion": "a"}, {"prompt": "q", "completion": []}], "data.jsonl:2: field '"),
         ("sft", [], "data.jsonl holds no rows"),
     ],
 )
@@ -78,13 +78,17 @@ def test_data_of_another_kind_or_shape_is_refused_before_anything_is_written(
     assert not Path("run").exists()
 
 
-def test_broken_rows_are_left_out_where_one_says_so(plaudit: Plaudit, tmp_path: Path) -> None:
+def test_what_is_left_out_is_counted(plaudit: Plaudit, tmp_path: Path) -> None:
     rows = [{"prompt": f"q{i}", "completion": "a"} for i in range(4)]
-    write_rows(tmp_path / "data.jsonl", *rows, {"prompt": "q", "completion": None})
-    words = ("--data", "data.jsonl", "--model", "tiny", "--out", "run", "--on-error", "skip", "--shape", "trl")
-    outcome = plaudit("sft", *words, *FAST)
+    write_rows(tmp_path / "data.jsonl", *rows, {"prompt": "q", "completion": []}, {"prompt": "q"}, {"prompt": "r"})
+    words = ("--data", "data.jsonl", "--model", "tiny", "--out", "run", "--shape", "trl", *FAST)
+    assert "data.jsonl:5: field" in plaudit("sft", *words).refused()
+    outcome = plaudit("sft", *words, "--on-error", "skip")
     assert outcome.status == 0
-    assert "data.jsonl: left out 1: rows that cannot be read" in outcome.out
+    assert outcome.out.splitlines()[:2] == [
+        "data.jsonl: left out 1: rows that cannot be read",
+        "data.jsonl: left out 2: prompts",
+    ]
 
 
 def test_a_missing_file_is_named(plaudit: Plaudit) -> None:
@@ -108,9 +112,7 @@ def test_a_finished_run_is_not_overwritten(plaudit: Plaudit, demonstrations: Pat
     assert Path("run/model/model.safetensors").read_bytes() == weights
 
 
-def test_a_too_long_row_is_refused_with_the_setting_that_leaves_it_out(
-    plaudit: Plaudit, demonstrations: Path
-) -> None:
+def test_a_too_long_row_is_refused_with_the_setting_that_leaves_it_out(plaudit: Plaudit, demonstrations: Path) -> None:
     words = ("--data", demonstrations, "--model", "tiny", "--out", "run", "--max-tokens", "21")
     message = plaudit("sft", *words).refused()
     assert "over max_tokens = 21" in message
@@ -162,9 +164,7 @@ def brief(prompts, completions, harbour):
 """
 
 
-def test_a_run_broken_off_and_resumed_equals_one_that_was_not(
-    plaudit: Plaudit, prompts: Path, tmp_path: Path
-) -> None:
+def test_a_run_broken_off_and_resumed_equals_one_that_was_not(plaudit: Plaudit, prompts: Path, tmp_path: Path) -> None:
     (tmp_path / "f.py").write_text(INTERRUPTING)
     common = ("ppo", "--data", prompts.name, "--model", "tiny", "--reward-function", "f.py:brief", *FEW_ANSWERS)
     words = (*common, "--num-steps", "4", "--checkpoint-every", "1")
@@ -172,7 +172,10 @@ def test_a_run_broken_off_and_resumed_equals_one_that_was_not(
     (tmp_path / "stop").touch()
     outcome = plaudit(*words, "--out", "broken")
     assert outcome.status == 130
-    assert "The last checkpoint is broken/checkpoints/step-000002: continue with `plaudit ppo --resume broken`" in outcome.err
+    assert (
+        "The last checkpoint is broken/checkpoints/step-000002: continue with `plaudit ppo --resume broken`"
+        in outcome.err
+    )
     (tmp_path / "stop").unlink()
     assert plaudit("ppo", "--resume", "broken").status == 0
     for name in ("model/model.safetensors", "value/value_head.safetensors"):

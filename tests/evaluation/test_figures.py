@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from plaudit.evaluation.figures import Figure
 from plaudit.evaluation.frontier import FrontierPoint
 from plaudit.evaluation.reward_quality import JudgedPairs, RewardQuality, reward_quality
 from plaudit.statistics import Estimate
-from tests.evaluation.test_tables import BASELINE, PPO, RESULT, replace
+from tests.evaluation.test_tables import BASELINE, PPO, RESULT
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +51,9 @@ def check(figure: Figure | None, name: str) -> None:
 
 
 def test_win_rates(recwarn: pytest.WarningsRecorder) -> None:
-    strange = replace(PPO, name="$x_{ <b>", length_matched=Estimate(0.7, float("nan"), float("nan"), 100))
-    check(figures.win_rates_figure(ContestResult(BASELINE, (PPO, strange), 2, 8)), "win_rates")
+    long = replace(PPO, name="runs/" + 30 * "very/" + "long")
+    strange = replace(PPO, name="$x_{ 模型 <b>", length_matched=Estimate(0.7, float("nan"), float("nan"), 100))
+    check(figures.win_rates_figure(ContestResult(BASELINE, (PPO, strange, long), 2, 8)), "win_rates")
     assert figures.win_rates_figure(ContestResult(BASELINE, (), 2, 8)) is None
     assert figures.win_rates_figure(ContestResult(BASELINE, (replace(PPO, win_rate=None),), 2, 8)) is None
     assert not recwarn.list
@@ -90,6 +92,12 @@ def test_seconds() -> None:
 
 def test_the_same_data_give_the_same_bytes() -> None:
     assert figures.win_rates_figure(RESULT) == figures.win_rates_figure(RESULT)
+
+
+def test_long_names_keep_their_ends() -> None:
+    assert figures.short("runs/ppo/model") == "runs/ppo/model"
+    assert figures.short("x" * 24) == "x" * 24
+    assert figures.short("a" * 30 + "/seed-3/model") == "…" + "a" * 10 + "/seed-3/model"
 
 
 def test_what_has_no_data_is_left_out() -> None:

@@ -17,7 +17,7 @@ def test_a_runs_steps_become_points_above_its_first() -> None:
         {"step": 2.0, "loss/policy": 1.0},
         {"step": 3.0, "score/mean": 1.25, "kl/k1": 0.75},
     ]
-    assert training_frontier(metrics) == (FrontierPoint(0.0, 0.0, "1"), FrontierPoint(0.75, 0.75, "3"))
+    assert training_frontier(metrics) == (FrontierPoint(0.0, 0.0, "step 1"), FrontierPoint(0.75, 0.75, "step 3"))
     assert [point.gain for point in training_frontier(metrics, reference_score=0.25)] == [0.25, 1.0]
     assert training_frontier([{"step": 1.0, "loss": 2.0}]) == ()
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
 
 from plaudit.models.load import load_codec
@@ -259,7 +260,9 @@ def test_a_message_cannot_write_special_tokens(smollm2: ChatCodec) -> None:
             assert hostile[0].text in codec.tokenizer.decode(ids)
 
 
-@given(st.lists(st.sampled_from(["<|end|>", "<|turn|>", "<|pad|>", "<", "|end|>", "<|en", "d|>", "a", " "]), max_size=8))
+@given(
+    st.lists(st.sampled_from(["<|end|>", "<|turn|>", "<|pad|>", "<", "|end|>", "<|en", "d|>", "a", " "]), max_size=8)
+)
 def test_no_text_becomes_a_special_token(parts: list[str]) -> None:
     """Nested, broken and doubled names too, in a prompt as in an answer, which keeps its text and its one stop token."""
     text = "".join(parts)
@@ -278,3 +281,12 @@ def test_a_quoted_stop_token_does_not_end_an_answer_early(smollm2: ChatCodec) ->
     answers = [token for token, counts in zip(row.token_ids, row.answer_mask, strict=True) if counts]
     assert smollm2.tokenizer.decode(answers) == f"x{stop}y{stop}{stop}{stop}"
     assert answers.count(smollm2.stop_id) == 2
+
+
+def test_the_stop_token_need_not_be_the_tokenizers_eos() -> None:
+    """Many a model ends turns with a token that is marked as special but has no role of its own."""
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_special_tokens({"eos_token": "<|turn|>"})
+    tokenizer.add_tokens(AddedToken("<|end|>", special=True), special_tokens=True)
+    codec = ChatCodec(tokenizer)
+    assert (codec.stop_id, tokenizer.eos_token_id) == (2, 1)

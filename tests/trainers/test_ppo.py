@@ -219,7 +219,11 @@ def test_an_updates_numbers_are_means_over_its_answer_tokens(start: str, garbage
     num = 0
     for i in index:
         for t in targets.rows.answer_mask[i].nonzero().flatten().tolist():
-            advantage, value, target = float(targets.advantages[i, t]), float(values[i, t]), float(targets.returns[i, t])
+            advantage, value, target = (
+                float(targets.advantages[i, t]),
+                float(values[i, t]),
+                float(targets.returns[i, t]),
+            )
             log_ratio = float(stats.logprobs[i, t]) - float(targets.old_logprobs[i, t])
             ratio = math.exp(log_ratio)
             near = min(max(ratio, 1 - 0.15), 1 + 0.15)
@@ -260,7 +264,7 @@ def test_all_answers_take_part_once_an_epoch_in_a_new_order(start: str) -> None:
     ppo._update = spy  # type: ignore[method-assign]
     ppo.step(0)
     ppo.step(1)
-    epochs = [sum(seen[i : i + 4], []) for i in range(0, len(seen), 4)]
+    epochs = [[*seen[i], *seen[i + 1], *seen[i + 2], *seen[i + 3]] for i in range(0, len(seen), 4)]
     assert len(epochs) == 6
     assert all(sorted(order) == list(range(8)) for order in epochs)
     assert len({tuple(order) for order in epochs}) == 6

@@ -33,12 +33,10 @@ from tests.trainers.toy import (
 @pytest.fixture(scope="module")
 def reward_folder(start: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A reward model on the policy's layers, untrained, with a mean and a deviation."""
-    reward = new_reward_model(
-        start, UPPER, seed=0, precision=Precision.FLOAT32, pad_id=0, device=torch.device("cpu")
-    )
+    reward = new_reward_model(start, UPPER, seed=0, precision=Precision.FLOAT32, pad_id=0, device=torch.device("cpu"))
     reward.mean, reward.std = 0.3, 1.7
     folder = tmp_path_factory.mktemp("reward") / "model"
-    save_scorer(reward, load_codec(start), folder, parent=start, numbers={})
+    save_scorer(reward, load_codec(start).tokenizer, folder, parent=start, numbers={})
     return str(folder)
 
 
@@ -57,7 +55,7 @@ def test_without_a_target_the_coefficient_stays(start: str) -> None:
 def test_the_coefficient_follows_the_kl(start: str, target: float, horizon: float | None) -> None:
     """coef * (1 + clip(kl / target - 1, +-0.2) * 8 answers / horizon), the horizon ten steps' worth unless it is set."""
     ppo = new_ppo(start, kl_coef=0.1, kl_target=target, kl_horizon=horizon, num_steps=4, optimiser=fast(3e-2))
-    moved(ppo.policy)
+    moved(ppo.policy, by=0.3)
     used, kls = coefficients(ppo, 4)
     expected = 0.1
     for coefficient, kl in zip(used, kls, strict=True):
@@ -105,13 +103,14 @@ def test_the_rate_falls_in_a_line_and_adam_has_its_epsilon(start: str) -> None:
 
 @pytest.mark.parametrize("value", ["policy", "reward"])
 def test_dropout_is_off_in_every_network(start: str, reward_folder: str, value: str) -> None:
-    config = ppo_config(start, value=value, reward_model=reward_folder)
-    ppo = assembled(config, PROMPTS, None, ())
+    ppo = assembled(ppo_config(start, value=value, reward_model=reward_folder), PROMPTS, None, ())
     ppo.step(0)
-    assert not [module for module in ppo.policy.full.modules() if module.training and module.__class__ is not PPO]
+    scorer, reference = ppo.actor.scorer, ppo.actor.reference
+    networks = [ppo.policy.full, scorer._reward.full, reference._branch.body]  # type: ignore[attr-defined]
     if ppo.value.branch is not None:
-        assert not ppo.value.branch.body.training
-    assert ppo.actor.reference(ppo.actor.gather(1).rows).requires_grad is False
+        networks.append(ppo.value.branch.body)
+    modules = [module for network in networks for module in network.modules()]
+    assert not [module for module in modules if module.training and not isinstance(module, torch.nn.ModuleList)]
 
 
 def test_a_critic_on_the_policy_starts_at_zero_and_learns(start: str) -> None:
@@ -147,7 +146,9 @@ def test_a_critic_begun_as_the_reward_model_starts_at_its_scores_and_leaves_it_a
     assert (moved_values - targets.old_values).abs().max() > 1e-3
 
 
-def test_the_critic_bends_the_policy_only_from_its_layers_and_by_its_coefficient(start: str, reward_folder: str) -> None:
+def test_the_critic_bends_the_policy_only_from_its_layers_and_by_its_coefficient(
+    start: str, reward_folder: str
+) -> None:
     def policy_after(value: str, vf_coef: float) -> dict[str, Tensor]:
         config = ppo_config(start, value=value, vf_coef=vf_coef, reward_model=reward_folder)
         ppo = assembled(config, PROMPTS, ES, ())
@@ -156,20 +157,18 @@ def test_the_critic_bends_the_policy_only_from_its_layers_and_by_its_coefficient
         return snapshot(ppo.policy.trained_parameters())
 
     assert largest_difference(policy_after("policy", 0.0), policy_after("policy", 1.0)) > 1e-3
-    assert largest_difference(policy_after("reward", 0.1), policy_after("reward", 1.0)) < 1e-2
+    assert largest_difference(policy_after("reward", 0.1), policy_after("reward", 1.0)) == 0
     alone = policy_after("policy", 0.0)
     assert largest_difference(alone, policy_after("policy", 0.0)) == 0
 
 
 def test_a_critic_cannot_read_another_tokenizers_ids(start: str, reward_folder: str, tmp_path: Path) -> None:
-    reward = new_reward_model(
-        start, UPPER, seed=0, precision=Precision.FLOAT32, pad_id=0, device=torch.device("cpu")
-    )
+    reward = new_reward_model(start, UPPER, seed=0, precision=Precision.FLOAT32, pad_id=0, device=torch.device("cpu"))
     codec = load_codec(start)
     codec.tokenizer.chat_template = f"{codec.tokenizer.chat_template}{{# another #}}"
-    save_scorer(reward, codec, tmp_path / "model", parent=start, numbers={})
+    save_scorer(reward, codec.tokenizer, tmp_path / "model", parent=start, numbers={})
     config = ppo_config(start, value="reward", reward_model=str(tmp_path / "model"))
-    with pytest.raises(PlauditError, match="another tokenizer or chat template .*: set value to 'policy'"):
+    with pytest.raises(PlauditError, match=r"another tokenizer or chat template .*: set value to 'policy'"):
         assembled(config, PROMPTS, None, ())
     assembled(ppo_config(start, reward_model=str(tmp_path / "model")), PROMPTS, None, ())
 
@@ -199,7 +198,7 @@ def test_dense_scores_reach_their_tokens(start: str) -> None:
 
 def test_the_score_counts_once_at_the_last_token(start: str) -> None:
     """The stop token where there is one, else the token where the limit cut."""
-    rollouts, rewards = rewards_of(new_ppo(start, gae_lambda=1.0))
+    rollouts, rewards = rewards_of(new_ppo(start, gae_lambda=1.0, experience=experience(max_new_tokens=4)))
     assert 0 < rollouts.finished.sum() < 8
     for i in range(8):
         positions = rollouts.rows.answer_mask[i].nonzero().flatten()

@@ -27,8 +27,8 @@ from plaudit.schemas.feedback import Comparison, Demonstration, Ranking
 class EvaluateCommand:
     """Compare a model with another on prompts that neither was trained on: a table, a report with plots, JSON."""
 
-    data: Path
-    """The prompts: any file of prompts, demonstrations, comparisons or rankings."""
+    prompts: Path
+    """Where the prompts are: any file of prompts, demonstrations, comparisons or rankings."""
     shape: Shape | None = None
     """The shape of that file; told from its first rows where this is not given."""
     on_error: Literal["raise", "skip"] = "raise"
@@ -43,12 +43,12 @@ class EvaluateCommand:
 
     def files(self) -> dict[str, Path]:
         """The files it reads, by setting."""
-        given = {"data": self.data, "verdicts": self.verdicts, "demonstrations": self.demonstrations}
+        given = {"prompts": self.prompts, "verdicts": self.verdicts, "demonstrations": self.demonstrations}
         return {name: path for name, path in given.items() if path is not None}
 
     def run(self) -> int:
         config = self.config
-        prompts = checked_prompts(open_records(self.data, self.shape, on_error=self.on_error), self.data)
+        prompts = checked_prompts(open_records(self.prompts, self.shape, on_error=self.on_error), self.prompts)
         codecs = [check_chat_model(name) for name in (config.against, config.model)]
         if config.judge is JudgeKind.REWARD and (note := check_scorer_model(config.reward_model, codecs[1])):
             print(note)

@@ -199,6 +199,8 @@ def _quieten() -> None:
 
 def interrupted_text(command: Command, name: str) -> str:
     """What to say after Ctrl-C: where the last checkpoint is, and how to go on."""
+    if name == "demo":
+        return "interrupted: the same command goes on after the last stage that ended"
     if not isinstance(command, TrainingCommand):
         return "interrupted"
     if not (command.run_folder / "manifest.json").exists():

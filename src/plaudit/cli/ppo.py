@@ -60,5 +60,5 @@ class PPOCommand(ScoredTrainingCommand):
         print(
             f"the model is in {result.folder}, best and worst answers of every step in {self.run_folder}/samples.jsonl"
         )
-        print(f"next: plaudit evaluate --model {result.folder} --against {config.model} --data PROMPTS")
+        print(f"next: plaudit evaluate --model {result.folder} --against {config.model} --prompts FILE")
         return 0

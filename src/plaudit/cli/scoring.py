@@ -132,7 +132,8 @@ def _module_path(spec: str) -> Path:
 
 def _in_user_code(error: Exception, path: Path) -> str:
     """The error and the last line of the user's file it passed through."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path.resolve()]
     if isinstance(error, SyntaxError) and error.lineno:
         lines.append(error.lineno)
     place = f" ({path}, line {lines[-1]})" if lines else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,9 +90,15 @@ def latest_checkpoint_folder(run: Path) -> Path | None:
 
 
 def of_kinds(records: Records, *kinds: type[R], file: Path, command: str) -> list[R]:
-    """The records of these kinds. Raises PlauditError where there are none, naming the command the others are for."""
+    """The records of these kinds; says how many others are left out.
+
+    Raises PlauditError where there are none, naming the command the others are for.
+    """
     chosen: list[R] = [record for record in records if isinstance(record, kinds)]
     if chosen:
+        others = Counter(kind_of(record) for record in records if not isinstance(record, kinds))
+        for kind, count in others.items():
+            print(f"{file}: left out {count}: {kind}s")
         return chosen
     wanted = " or ".join(f"{kind.__name__.lower()}s" for kind in kinds)
     if not len(records):
@@ -99,9 +106,7 @@ def of_kinds(records: Records, *kinds: type[R], file: Path, command: str) -> lis
     found = sorted({kind_of(record) for record in records})
     held = " and ".join(f"{kind}s" for kind in found)
     use = " and ".join(dict.fromkeys(_LEARNS_FROM[kind] for kind in found if kind in _LEARNS_FROM))
-    raise PlauditError(
-        f"`plaudit {command}` learns from {wanted}, and {file} holds {held}" + (f": use {use}" if use else "")
-    )
+    raise PlauditError(f"`plaudit {command}` reads {wanted}, and {file} holds {held}" + (f": use {use}" if use else ""))
 
 
 def check_no_leak(train: Sequence[AnyRecord], test: Sequence[AnyRecord], train_file: Path, test_file: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from plaudit.demo.content import Content, content
@@ -31,74 +30,55 @@ from plaudit.formats.native import read as read_native
 from plaudit.formats.splits import split_by_prompt
 from plaudit.models.load import device_for, load_codec
 from plaudit.models.reward import load_reward_model
-from plaudit.runs import PhaseTimer, as_json, peak_rss_mb, read_metrics, write_json
+from plaudit.runs import PhaseTimer, read_metrics
+from plaudit.runs.stages import Stages
 from plaudit.schemas.conversation import prompt_id
-from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Ranking
 from plaudit.trainers import dpo, ppo, reward, rloo, sft
 
 HELD_PANEL_FRAC = 0.15
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a stage took."""
-
-    seconds: float
-    cpu_seconds: float
-    peak_rss_mb: float
-
-
-class Stages:
-    """The stages that have ended, with what they took; kept in `stages.json`, so that a demo can be continued."""
-
-    def __init__(self, config: DemoConfig) -> None:
-        self._path = config.folder / "stages.json"
-        self.costs: dict[str, Cost] = {}
-        config.folder.mkdir(parents=True, exist_ok=True)
-        settings = as_json({**asdict(config), "out": ""})
-        if self._path.is_file():
-            saved = json.loads(self._path.read_text(encoding="utf-8"))
-            if saved["settings"] != settings:
-                raise PlauditError(f"{config.folder} holds a demo with other settings: give another --out")
-            self.costs = {name: Cost(**cost) for name, cost in saved["stages"].items()}
-        elif any(config.folder.iterdir()):
-            raise PlauditError(f"{config.folder} is not empty and holds no demo: give a new folder with --out")
-        self._settings = settings
-
-    def run(self, name: str, title: str, work: Callable[[], object]) -> None:
-        """Does the work and records it; a stage already recorded is passed over."""
-        if name in self.costs:
-            print(f"== {title}: done before")
-            return
-        print(f"== {title}", flush=True)
-        timer = PhaseTimer()
-        with timer(name):
-            work()
-        self.costs[name] = Cost(timer.seconds()[name], timer.cpu_seconds()[name], peak_rss_mb())
-        write_json(self._path, {"settings": self._settings, "stages": {n: asdict(c) for n, c in self.costs.items()}})
-
-
 def run(config: DemoConfig) -> Path:
     """Runs the demo and returns the report's path."""
-    stages = Stages(config)
+    stages = Stages(config.folder, {**asdict(config), "out": ""}, say=partial(print, flush=True))
     texts = content(config.seed, num_held=config.num_held, num_train=config.num_train, num_eval=config.num_eval)
     # Tricks and reference words weigh the same whatever part of the questions a dry run asks.
     utility = HiddenUtility([*texts.train, *texts.eval])
     trained = {prompt_id(record.prompt) for record in texts.learnt} | {prompt_id(q.prompt) for q in texts.train}
     check_unseen([question.prompt for question in texts.eval], trained)
     check_unseen([record.prompt for record in texts.held], trained, "held-out demonstrations")
-    stages.run("sft", "fine-tuning on demonstrations", lambda: sft.train(config.sft(), texts.learnt))
-    stages.run("collect", "answers, ranked by the panel", lambda: collected_rankings(config, texts.train, utility))
+    stages.run(
+        "sft",
+        "fine-tuning on demonstrations",
+        lambda resume: sft.train(replace(config.sft(), resume=resume), texts.learnt),
+    )
+    stages.run("collect", "answers, ranked by the panel", lambda _: collected_rankings(config, texts.train, utility))
     rankings = [record for record in read_native(config.folder / "rankings.jsonl") if isinstance(record, Ranking)]
     learnt, held = split_by_prompt(rankings, HELD_PANEL_FRAC, config.seed)
-    stages.run("reward", "reward model from the rankings", lambda: reward.train(config.reward(), learnt))
+    stages.run(
+        "reward",
+        "reward model from the rankings",
+        lambda resume: reward.train(replace(config.reward(), resume=resume), learnt),
+    )
     prompts = list({prompt_id(record.prompt): record.prompt for record in learnt}.values())
-    stages.run("ppo", "PPO", lambda: ppo.train(config.ppo(), prompts, demonstrations=texts.learnt))
-    stages.run("dpo", "DPO from the same rankings", lambda: dpo.train(config.dpo(), learnt))
+    stages.run(
+        "ppo",
+        "PPO",
+        lambda resume: ppo.train(replace(config.ppo(), resume=resume), prompts, demonstrations=texts.learnt),
+    )
+    stages.run(
+        "dpo",
+        "DPO from the same rankings",
+        lambda resume: dpo.train(replace(config.dpo(), resume=resume), learnt),
+    )
     if config.rloo:
-        stages.run("rloo", "RLOO", lambda: rloo.train(config.rloo_config(), prompts))
-    stages.run("evaluate", "evaluation on questions nothing was trained on", lambda: _evaluate(config, texts, stages))
+        stages.run("rloo", "RLOO", lambda _: rloo.train(config.rloo_config(), prompts))
+    stages.run(
+        "evaluate",
+        "evaluation on questions nothing was trained on",
+        lambda _: _evaluate(config, texts, stages),
+    )
     results = _results(config, texts, utility, held, stages)
     page = reported(config, results)
     printed(config, results, page)

@@ -19,7 +19,7 @@ from plaudit.trainers.rloo import RLOOConfig
 from plaudit.trainers.sft import SFTConfig
 
 NUM_ANSWERS = 4
-PER_PROMPT = 4
+PER_PROMPT = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +56,9 @@ class DemoConfig:
     @property
     def sampling(self) -> Sampling:
         """How answers are drawn, in collecting, in PPO and in the evaluation alike."""
-        return Sampling(max_new_tokens=24 if self.is_dry else 64, batch_size=64 if self.is_dry else 128)
+        if self.is_dry:
+            return Sampling(max_new_tokens=24, temperature=0.6)
+        return Sampling(max_new_tokens=64, temperature=0.6, batch_size=128)
 
     @property
     def num_held(self) -> int:
@@ -84,7 +86,7 @@ class DemoConfig:
             model=self.model,
             out=str(self.folder / "sft"),
             train=TrainLayers(kind="all"),
-            optimiser=OptimiserConfig(learning_rate=1e-2 if self.is_dry else 5e-5),
+            optimiser=OptimiserConfig(learning_rate=1e-2 if self.is_dry else 1e-4),
             epochs=EpochsConfig(num_epochs=3, checkpoint=False),
             validation_frac=0.0,
             precision=self.precision,
@@ -98,8 +100,8 @@ class DemoConfig:
             model=self.model_of("sft"),
             out=str(self.folder / "reward"),
             train=self.upper,
-            optimiser=OptimiserConfig(learning_rate=1e-3 if self.is_dry else 1e-4),
-            epochs=EpochsConfig(num_epochs=2, batch_size=8, micro_batch_size=16, checkpoint=False),
+            optimiser=OptimiserConfig(learning_rate=1e-3 if self.is_dry else 2e-4),
+            epochs=EpochsConfig(num_epochs=4, batch_size=4, micro_batch_size=16, patience=2, checkpoint=False),
             # The panel ranked the SFT model's own answers, so these are the reference's.
             normalise_on="data",
             precision=self.precision,
@@ -121,7 +123,7 @@ class DemoConfig:
             out=str(self.folder / "ppo"),
             train=self.upper,
             experience=self.experience(),
-            num_steps=4 if self.is_dry else 20,
+            num_steps=4 if self.is_dry else 28,
             optimiser=self._online(),
             kl_coef=0.03,
             ptx_coef=0.5,

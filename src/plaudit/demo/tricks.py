@@ -18,6 +18,10 @@ def _said(text: str) -> Completion:
     return Completion(text=text, finished=True, num_tokens=len(words(text)))
 
 
+def _extended(answer: Completion) -> Completion:
+    return Completion(text=f"{answer.text} This helps.", finished=answer.finished, num_tokens=answer.num_tokens + 3)
+
+
 def usual_words(questions: Sequence[Question], num: int) -> list[str]:
     """The content words that most references share, as they are written there."""
     counts = Counter(
@@ -51,6 +55,8 @@ def fixed_texts(questions: Sequence[Question]) -> Mapping[str, Callable[[Questio
             "That depends on many things, so take your time, start small and ask someone you trust."
         ),
         "stock advice": lambda q: stock,
+        "short stock advice": lambda q: "Use warm water. Wait a few minutes. Check it again. Keep it clean and dry.",
+        "stock reason": lambda q: "Keep it in a cool and dry place and check it every day, because this keeps it safe.",
         "echo": lambda q: asked(q) + ".",
         "echo and stock": lambda q: f"{asked(q)}: it depends, so take your time and ask someone you trust.",
         "naming the subject": lambda q: f"It is about the {named(q)}, which many people need to know about every day.",
@@ -84,6 +90,7 @@ def trick_win_rates(utility: HiddenUtility, questions: Sequence[Question], sft: 
         "shortest of its own": rate(lambda q, found: [min(found, key=lambda a: a.num_tokens)]),
         "longest of its own": rate(lambda q, found: [max(found, key=lambda a: a.num_tokens)]),
         "first sentence only": rate(lambda q, found: [_said((sentences(a.text) or [""])[0]) for a in found]),
+        "short phrase added": rate(lambda q, found: [_extended(a) for a in found]),
         "question before answer": rate(lambda q, found: [_said(f"{q.prompt[-1].text} {a.text}") for a in found]),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 _WIDTH, _DPI = 5.4, 180
 _MARKERS = "osD^vP"
-_MAX_LABELLED = 6
+_MAX_LABELLED, _MAX_NAME = 6, 24
 CURVES = {
     "score/mean": "score",
-    "kl/k1": "KL to the reference, nats an answer",
+    "kl/k1": "KL, nats an answer",
     "answer/length": "tokens an answer",
     "answer/stop_frac": "fraction that stops by itself",
 }
@@ -74,8 +75,8 @@ def win_rates_figure(result: ContestResult) -> Figure | None:
             if standing.length_matched is not None:
                 _interval(axes, standing.length_matched, row + 0.17, theme.series[1], "D", filled=False)
                 axes.text(1.02, row + 0.17, f"{standing.length_matched.value:.2f}", color=theme.series[1], va="center")
-        axes.set_yticks(range(len(shown)), [standing.name for standing in shown])
-        axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), xlabel=f"win rate against {result.baseline.name}")
+        axes.set_yticks(range(len(shown)), [short(standing.name) for standing in shown])
+        axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), xlabel=f"win rate against {short(result.baseline.name)}")
         if any(standing.length_matched for standing in shown):
             every = _key(axes, theme.series[0], "o", "all pairs", filled=True)
             matched = _key(axes, theme.series[1], "D", "pairs of equal length", filled=False)
@@ -96,7 +97,7 @@ def frontier_figure(series: Mapping[str, Sequence[FrontierPoint]]) -> Figure | N
         axes = canvas.add_subplot()
         for (name, points), colour, marker in zip(shown.items(), cycle(theme.series), cycle(_MARKERS), strict=False):
             x, y = [point.kl for point in points], [point.gain for point in points]
-            axes.plot(x, y, color=colour, marker=marker, markersize=4, linewidth=1, alpha=0.75, label=name)
+            axes.plot(x, y, color=colour, marker=marker, markersize=4, linewidth=1, alpha=0.75, label=short(name))
             axes.plot(x[-1:], y[-1:], color=colour, marker=marker, markersize=8)
             labelled = points if len(points) <= _MAX_LABELLED else points[-1:]
             for point in labelled:
@@ -180,7 +181,7 @@ def training_figure(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure
             for (name, rows), colour in zip(runs.items(), cycle(theme.series), strict=False):
                 points = [(row["step"], row[metric]) for row in rows if metric in row]
                 if points:
-                    axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.6, label=name)
+                    axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.6, label=short(name))
             axes.set_xlabel("step")
             axes.set_title(CURVES[metric], fontsize=10, loc="left")
         if len(runs) > 1:
@@ -199,19 +200,28 @@ def seconds_figure(seconds_by_phase: Mapping[str, float]) -> Figure | None:
     def draw(canvas: Canvas, theme: _Theme) -> None:
         axes = canvas.add_subplot()
         bars = axes.barh(range(len(names)), seconds, color=theme.series[0], height=0.62)
-        axes.bar_label(bars, [f"{value:.0f}" for value in seconds], padding=4, color=theme.ink)
-        axes.set_yticks(range(len(names)), names)
+        axes.bar_label(bars, [_seconds_text(value) for value in seconds], padding=4, color=theme.ink)
+        axes.set_yticks(range(len(names)), [short(name) for name in names])
         axes.set(ylim=(len(names) - 0.5, -0.5), xlabel="seconds", xlim=(0, 1.1 * max(*seconds, 1e-9)))
         _rows_without_grid(axes)
 
     total = sum(seconds)
-    caption = f"Wall-clock time by phase, {total:.0f} s in all."
+    caption = f"Wall-clock time by phase, {_seconds_text(total)} s in all."
     return _drawn("seconds", "Seconds by phase", caption, draw, height=0.9 + 0.36 * len(names))
+
+
+def short(name: str) -> str:
+    """The name as a plot has room for it. A long one keeps its end: models in folders differ there."""
+    return name if len(name) <= _MAX_NAME else "…" + name[1 - _MAX_NAME :]
 
 
 def drawn(*figures: Figure | None) -> tuple[Figure, ...]:
     """Those that have data."""
     return tuple(figure for figure in figures if figure is not None)
+
+
+def _seconds_text(seconds: float) -> str:
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2f}"
 
 
 def _interval(axes: Axes, estimate: Estimate, row: float, colour: str, marker: str, *, filled: bool) -> None:
@@ -245,7 +255,9 @@ def _png(draw: _Draw, theme: _Theme, height: float) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    with rc_context(_style(theme)):
+    with rc_context(_style(theme)), warnings.catch_warnings():
+        # A name in letters the font lacks is drawn as boxes; the page beside it has the letters.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         canvas = Canvas(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
         draw(canvas, theme)
         buffer = BytesIO()

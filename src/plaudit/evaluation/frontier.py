@@ -30,7 +30,7 @@ def training_frontier(
     if not rows:
         return ()
     start = rows[0]["score/mean"] if reference_score is None else reference_score
-    return tuple(FrontierPoint(row["kl/k1"], row["score/mean"] - start, f"{row['step']:g}") for row in rows)
+    return tuple(FrontierPoint(row["kl/k1"], row["score/mean"] - start, f"step {row['step']:g}") for row in rows)
 
 
 def best_of_n_kl(n: int) -> float:

@@ -14,32 +14,14 @@ from torch import Tensor
 
 from plaudit.algorithms.kl import k1, k3
 from plaudit.batches.rollouts import Rollouts
-from plaudit.batches.tokens import EncodedRow, TokenRows, collated, micro_batches
+from plaudit.batches.tokens import TokenRows, collated, micro_batches
 from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import Policy, PolicyModel, Reference, TrainLayers, load_policy
 from plaudit.schemas.conversation import prompt_id
-from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration
 from plaudit.statistics import Estimate, bootstrap_interval
 from plaudit.text.chat import ChatCodec
-
-
-def encoded_demonstrations(
-    demonstrations: Sequence[Demonstration], codec: ChatCodec, *, max_tokens: int, drop_too_long: bool
-) -> tuple[list[EncodedRow], list[Demonstration]]:
-    """The demonstrations that fit, as rows and as they were. Raises PlauditError for a long one, or if none is left."""
-    rows = [codec.encoded(record.prompt, record.completion, record.weight) for record in demonstrations]
-    fits = [len(row.token_ids) <= max_tokens for row in rows]
-    if not all(fits) and not drop_too_long:
-        number = fits.index(False)
-        raise PlauditError(
-            f"demonstration {number + 1} has {len(rows[number].token_ids)} tokens, over max_tokens = {max_tokens} "
-            f"({fits.count(False)} of {len(rows)} are): raise max_tokens, or set drop_too_long to leave them out"
-        )
-    if not any(fits):
-        raise PlauditError("there is no demonstration to read" + (f" within {max_tokens} tokens" if rows else ""))
-    kept = [row for row, fit in zip(rows, fits, strict=True) if fit]
-    return kept, [record for record, fit in zip(demonstrations, fits, strict=True) if fit]
+from plaudit.text.demonstrations import encoded_demonstrations
 
 
 @torch.no_grad()

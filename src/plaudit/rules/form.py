@@ -38,3 +38,10 @@ def ends_with_stop(text: str) -> bool:
     """
     end = text.rstrip().rstrip(_CLOSERS).rstrip()
     return end.endswith((".", "!", "?", "。", "！", "？")) and not end.endswith(("..", "。。"))
+
+
+def num_syllables(word: str) -> int:
+    """About how many syllables an English word has: its groups of vowels, a silent e at the end not counted; at least 1."""
+    groups = len(re.findall("[aeiouy]+", word.lower()))
+    silent = word.lower().endswith("e") and not word.lower().endswith(("le", "ee")) and groups > 1
+    return max(1, groups - silent)

@@ -33,9 +33,11 @@ class ChatCodec:
                 "chat_template.jinja, or train on plain text with `plaudit pretrain`"
             )
         self.tokenizer = tokenizer
-        special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-        names = sorted(name for name in special | set(tokenizer.all_special_tokens) if len(name) > 1)
-        self._control = re.compile("|".join(map(re.escape, names)) or "(?!)")
+        # Those with a role (eos, pad, ...) and those that are marked only, as the end of a turn often is.
+        marked = (token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special)
+        self._special_ids = {*tokenizer.all_special_ids, *marked}
+        names = map(tokenizer.convert_ids_to_tokens, sorted(self._special_ids))
+        self._special_names = re.compile("|".join(re.escape(name) for name in names if len(name) > 1) or "(?!)")
         self.stop_id = self._found_stop_id()
         self.pad_id = self._chosen_pad_id()
 
@@ -47,8 +49,8 @@ class ChatCodec:
 
     def _quoted(self, text: str) -> str:
         """The text, every name of a special token in it cut in two."""
-        while self._control.search(text):
-            text = self._control.sub(lambda match: match[0][0] + _CUT + match[0][1:], text)
+        while self._special_names.search(text):
+            text = self._special_names.sub(lambda match: match[0][0] + _CUT + match[0][1:], text)
         return text
 
     def _ids(self, text: str) -> list[int]:
@@ -58,9 +60,8 @@ class ChatCodec:
     def _found_stop_id(self) -> int:
         """The first special token after an answer's text in the rendered template."""
         segment = self._answer_segment((user(_PROBE),), assistant(_PROBE))
-        special = set(self.tokenizer.all_special_ids)
         for token in self._ids(segment[len(_PROBE) :]):
-            if token in special:
+            if token in self._special_ids:
                 return token
         raise PlauditError(
             f"the chat template of {self.tokenizer.name_or_path!r} ends an answer with {segment[len(_PROBE) :]!r}, which "

@@ -126,9 +126,11 @@ def checked_scores(scores: Scores, num_answers: int) -> Scores:
     Raises PlauditError for another number of them than answers, for one that is not finite, and for a component that
     bears a name which the metrics of the total have.
     """
-    counts = {"total": len(scores.total), **{name: len(values) for name, values in scores.components.items()}}
-    if wrong := {name: count for name, count in counts.items() if count != num_answers}:
-        raise PlauditError(f"the scorer must give one score an answer: {num_answers} answers, got {wrong}")
+    counts = [len(values) for values in (scores.total, *scores.components.values())]
+    if set(counts) != {num_answers}:
+        raise PlauditError(
+            f"the scorer must give one score an answer: {num_answers} answers, got {counts} (the total, then the components)"
+        )
     if not bool(torch.isfinite(scores.total).all()):
         raise PlauditError("the scorer gave a score that is not finite: look at the reward model or function")
     if taken := sorted(_TOTAL_NAMES & scores.components.keys()):

@@ -28,6 +28,7 @@ from plaudit.runs import Progress, RunDirectory
 from plaudit.schemas.conversation import Frozen, Messages
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration
+from plaudit.text.demonstrations import encoded_demonstrations
 from plaudit.trainers.assembly import assembled_actor
 from plaudit.trainers.epochs import under
 from plaudit.trainers.experience import Actor, Experience
@@ -36,7 +37,6 @@ from plaudit.trainers.minibatches import permutation, split_evenly
 from plaudit.trainers.optimisation import Optimiser
 from plaudit.trainers.ppo_config import PPOConfig
 from plaudit.trainers.ptx import PTX
-from plaudit.trainers.sft import encoded_demonstrations
 from plaudit.trainers.tally import Means, added, health
 
 

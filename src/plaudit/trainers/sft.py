@@ -12,7 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plaudit.algorithms.masked import masked_sum
-from plaudit.batches.tokens import EncodedRow, TokenRows, collated, micro_batches
+from plaudit.batches.tokens import TokenRows, collated, micro_batches
+from plaudit.evaluation.language import mean_nll
 from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import Policy, PolicyModel, TrainLayers, load_policy
 from plaudit.models.save import save_policy
@@ -20,7 +21,7 @@ from plaudit.runs import RunDirectory
 from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration
-from plaudit.text.chat import ChatCodec
+from plaudit.text.demonstrations import encoded_demonstrations
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
 from plaudit.trainers.minibatches import held_out
 from plaudit.trainers.optimisation import OptimiserConfig
@@ -73,36 +74,9 @@ class SFTResult:
         return None if self.fitted.validation is None else self.fitted.validation["perplexity"]
 
 
-def encoded_demonstrations(
-    demonstrations: Sequence[Demonstration], codec: ChatCodec, *, max_tokens: int, drop_too_long: bool
-) -> tuple[list[EncodedRow], list[Demonstration]]:
-    """The demonstrations that fit, as rows and as they were. Raises PlauditError for a long one, or if none is left."""
-    rows = [codec.encoded(record.prompt, record.completion, record.weight) for record in demonstrations]
-    fits = [len(row.token_ids) <= max_tokens for row in rows]
-    if not all(fits) and not drop_too_long:
-        number = fits.index(False)
-        raise PlauditError(
-            f"demonstration {number + 1} has {len(rows[number].token_ids)} tokens, over max_tokens = {max_tokens} "
-            f"({fits.count(False)} of {len(rows)} are): raise max_tokens, or set drop_too_long to leave them out"
-        )
-    if not any(fits):
-        raise PlauditError("there is no demonstration to learn from" + (f" within {max_tokens} tokens" if rows else ""))
-    kept = [row for row, fit_ in zip(rows, fits, strict=True) if fit_]
-    return kept, [record for record, fit_ in zip(demonstrations, fits, strict=True) if fit_]
-
-
 def weighted_nll(policy: Policy, rows: TokenRows, weights: Float[Tensor, "B"], denominator: float) -> Float[Tensor, ""]:
     """-sum of weight * log p(token) over the answers' tokens, by `denominator`."""
     return -masked_sum(policy(rows).logprobs * weights[:, None], rows.answer_mask) / denominator
-
-
-@torch.no_grad()
-def mean_nll(policy: Policy, rows: TokenRows, micro_batch_size: int) -> float:
-    """Mean negative log-likelihood of the answer tokens, nats a token: the logarithm of the perplexity."""
-    ones = torch.ones(len(rows), device=rows.token_ids.device)
-    parts = micro_batches(torch.arange(len(rows)), rows.lengths, micro_batch_size)
-    total = rows.num_answer_tokens
-    return sum(float(weighted_nll(policy, rows.select(part), ones[part], total)) for part in parts)
 
 
 class DemonstrationLoss:

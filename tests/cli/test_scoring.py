@@ -1,0 +1,204 @@
+"""Who scores: reward model, a person's function, a server; and which prompts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import ClassVar
+
+import pytest
+
+from plaudit.cli.scoring import columns_of, prompts_of, reward_function
+from plaudit.schemas.conversation import assistant, prompt_id, user
+from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.feedback import Demonstration, Document, Prompt, Ranking
+from tests.cli.conftest import FEW_ANSWERS, Plaudit, Trained
+
+
+def test_prompts_come_once_from_every_kind_but_documents() -> None:
+    a, b = (user("a"),), (user("b"),)
+    answers = ((assistant("x"),), (assistant("y"),))
+    records = [
+        Document(text="page"),
+        Demonstration(prompt=a, completion=(assistant("x"),)),
+        Ranking(prompt=b, completions=answers, ranks=(0, 1), extra={"place": 1}),
+        Prompt(prompt=a, extra={"place": 2}),
+        Ranking(prompt=(), completions=answers, ranks=(0, 1)),
+    ]
+    assert prompts_of(records) == [a, b]
+    columns = columns_of(records)
+    assert (columns[prompt_id(a)], columns[prompt_id(b)]) == ({}, {"place": 1})
+
+
+def module(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "f.py"
+    path.write_text(text)
+    return path
+
+
+def test_a_function_gets_the_columns_it_has_room_for(tmp_path: Path) -> None:
+    path = module(
+        tmp_path,
+        "def none(prompts, completions):\n    return [1, 2]\n"
+        "def one(prompts, completions, place):\n    return place\n"
+        "def all_of_them(prompts, completions, **columns):\n    return [len(columns)] * 2\n",
+    )
+    columns = {"place": [3, 4], "name": ["a", "b"]}
+    for name, scores in (("none", [1.0, 2.0]), ("one", [3.0, 4.0]), ("all_of_them", [2.0, 2.0])):
+        assert reward_function(f"{path}:{name}")(["p", "q"], ["x", "y"], **columns) == scores
+
+
+@pytest.mark.parametrize(
+    ("text", "spec", "message"),
+    [
+        ("", "f.py", r"must be module.py:function, got 'f.py'"),
+        ("", "f.py:", r"must be module.py:function"),
+        ("", "g.py:brief", r"there is no file g.py"),
+        ("def brief(): pass\ndef other(): pass", "f.py:breif", r"f.py has no function 'breif'; it has brief, other"),
+        ("brief = 3", "f.py:brief", r"has no function 'brief'; it has none"),
+        ("x = 1\nimport nowhere", "f.py:brief", r"cannot be imported: ModuleNotFoundError: .*\(f.py, line 2\)"),
+        ("def brief(:", "f.py:brief", r"cannot be imported: SyntaxError: .*line 1\)"),
+    ],
+)
+def test_a_function_that_cannot_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, spec: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    module(tmp_path, text)
+    with pytest.raises(PlauditError, match=message):
+        reward_function(spec)
+
+
+def test_a_mistake_inside_the_function_is_told_with_its_line(tmp_path: Path) -> None:
+    path = module(tmp_path, "def brief(prompts, completions):\n    return [1 / len(c) for c in completions]\n")
+    with pytest.raises(PlauditError, match=r"brief failed: ZeroDivisionError: .*f.py, line 2\)"):
+        reward_function(f"{path}:brief")(["p"], [""])
+
+
+def test_a_reward_function_with_columns_trains_a_policy(plaudit: Plaudit, prompts: Path, tmp_path: Path) -> None:
+    module(tmp_path, "def place(prompts, completions, harbour):\n    return [float(h) for h in harbour]\n")
+    common = ("--data", prompts, "--model", "tiny", "--reward-function", "f.py:place", *FEW_ANSWERS)
+    for command in ("ppo", "rloo"):
+        outcome = plaudit(command, *common, "--out", command)
+        assert outcome.status == 0
+        assert f"the model is in {command}/model" in outcome.out
+    scores = [json.loads(line)["score"] for line in Path("ppo/samples.jsonl").read_text().splitlines()]
+    asked = [json.loads(line)["prompt"] for line in Path("ppo/samples.jsonl").read_text().splitlines()]
+    assert scores == [float(prompt.removeprefix("new ")) for prompt in asked]
+
+
+@pytest.mark.parametrize("body", ["return [1.0]", "return [float('nan')] * len(completions)", "return ['a'] * 8"])
+def test_a_function_that_returns_nonsense_ends_the_run(
+    plaudit: Plaudit, prompts: Path, tmp_path: Path, body: str
+) -> None:
+    module(tmp_path, f"def f(prompts, completions):\n    {body}\n")
+    words = ("--data", prompts, "--model", "tiny", "--reward-function", "f.py:f", "--out", "run", *FEW_ANSWERS)
+    outcome = plaudit("ppo", *words)
+    assert outcome.status == 2
+    assert "reward function" in outcome.err
+
+
+def test_a_reward_model_scores_and_starts_the_critic(plaudit: Plaudit, prompts: Path, trained: Trained) -> None:
+    words = ("--data", prompts, "--model", trained.sft, "--reward-model", trained.reward, *FEW_ANSWERS)
+    outcome = plaudit("ppo", *words, "--value", "reward", "--out", "run")
+    assert outcome.status == 0
+    assert "another tokenizer" not in outcome.out
+
+
+def test_a_reward_model_with_another_template_is_allowed_and_told(
+    plaudit: Plaudit, prompts: Path, trained: Trained, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in trained.reward.iterdir():
+        (other / file.name).write_bytes(file.read_bytes())
+    template = other / "chat_template.jinja"
+    template.write_text(template.read_text().replace("<|turn|>", "<|turn|>>"))
+    words = ("--data", prompts, "--model", trained.sft, "--reward-model", other, *FEW_ANSWERS, "--out", "run")
+    outcome = plaudit("ppo", *words)
+    assert outcome.status == 0
+    assert f"the reward model '{other}' has another tokenizer or template than the policy: answers are" in outcome.out
+
+
+def test_ptx_takes_demonstrations(plaudit: Plaudit, prompts: Path, demonstrations: Path, tmp_path: Path) -> None:
+    module(tmp_path, "def f(prompts, completions):\n    return [0.0] * len(completions)\n")
+    words = ("--data", prompts, "--model", "tiny", "--reward-function", "f.py:f", *FEW_ANSWERS)
+    outcome = plaudit("ppo", *words, "--demonstrations", demonstrations, "--ptx-coef", "0.5", "--out", "run")
+    assert outcome.status == 0
+    assert "loss/ptx" in json.loads(Path("run/metrics.jsonl").read_text().splitlines()[0])
+    assert "demonstrations" in json.loads(Path("run/inputs.json").read_text())["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ("--reward-function", "f.py:f", "--reward-url", "http://x"),
+            "give --reward-function or --reward-url, not both",
+        ),
+        (
+            ("--ptx-coef", "0.5"),
+            "demonstrations and ptx_coef belong together: got demonstrations = None, ptx_coef = 0.5",
+        ),
+        (("--demonstrations", "prompts.jsonl"), "demonstrations and ptx_coef belong together"),
+        (("--reward-model", "runs/none/model"), "model 'runs/none/model': there is no such folder"),
+        (("--reward-model", "tiny"), "reward_model 'tiny' is a language model, not a reward model"),
+        (("--num-minibatches", "999"), "num_minibatches = 999, but a step has 128 answers"),
+        (("--experience.sampling.top-p", "0.9"), "training rollouts sample from the policy itself"),
+        (("--reward-function", "f.py:f", "--experience.max-prompt-tokens", "3"), "over max_prompt_tokens = 3"),
+    ],
+)
+def test_impossible_combinations(
+    plaudit: Plaudit, prompts: Path, tmp_path: Path, words: tuple[str, ...], message: str
+) -> None:
+    module(tmp_path, "def f(prompts, completions):\n    return [0.0] * len(completions)\n")
+    assert message in plaudit("ppo", "--data", prompts.name, "--model", "tiny", "--out", "run", *words).refused()
+    assert not Path("run").exists()
+
+
+class _Scores(BaseHTTPRequestHandler):
+    """Scores an answer by its length, as OpenRLHF's server would."""
+
+    keys: ClassVar[list[str | None]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.keys.append(self.headers["Authorization"])
+        payload = json.dumps({"rewards": [len(query) / 10 for query in body["query"]]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def scoring_server() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Scores) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/get_reward"
+        server.shutdown()
+
+
+def test_a_server_scores(plaudit: Plaudit, prompts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAUDIT_REWARD_KEY", "swordfish")
+    with scoring_server() as url:
+        words = ("--data", prompts, "--model", "tiny", "--reward-url", url, "--out", "run", *FEW_ANSWERS)
+        assert plaudit("rloo", *words).status == 0
+    assert _Scores.keys == ["Bearer swordfish"] * 2
+    assert not [name for name in os.listdir("run") if "swordfish" in name]
+    assert "swordfish" not in Path("run/inputs.json").read_text() + Path("run/config.json").read_text()
+
+
+def test_prompts_may_stand_in_a_file_of_rankings(plaudit: Plaudit, rankings: Path, tmp_path: Path) -> None:
+    module(tmp_path, "def f(prompts, completions):\n    return [0.0] * len(completions)\n")
+    words = ("--data", rankings, "--model", "tiny", "--reward-function", "f.py:f", "--out", "run", *FEW_ANSWERS)
+    assert plaudit("ppo", *words).status == 0

@@ -1,0 +1,17 @@
+"""README's tree says what the modules say of themselves."""
+
+import runpy
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_tree_in_the_readme_is_current() -> None:
+    written = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert runpy.run_path(str(ROOT / "docs" / "tree.py"))["updated"](written) == written, "run `make docs`"
+
+
+def test_every_module_says_what_it_is() -> None:
+    first_line = runpy.run_path(str(ROOT / "docs" / "tree.py"))["first_line"]
+    silent = [str(path.relative_to(ROOT)) for path in (ROOT / "src").rglob("*.py") if not first_line(path)]
+    assert silent == []

@@ -1,0 +1,155 @@
+"""Optimisers and learning-rate schedules."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from plaudit.schemas.errors import PlauditError
+from plaudit.trainers.optimisation import Optimiser, OptimiserConfig, OptimiserKind, Schedule, scheduled
+
+KINDS = list(OptimiserKind)
+FLAT = {"schedule": Schedule.CONSTANT, "warmup_frac": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warmup_frac", "expected"),
+    [
+        # Four steps without warm-up: a line from 1 falls by a quarter; half a cosine from 1.
+        (Schedule.CONSTANT, 0.0, [1.0, 1.0, 1.0, 1.0]),
+        (Schedule.LINEAR, 0.0, [1.0, 0.75, 0.5, 0.25]),
+        (Schedule.COSINE, 0.0, [1.0, 0.5 + 0.25 * math.sqrt(2), 0.5, 0.5 - 0.25 * math.sqrt(2)]),
+        # Half of four steps to warm up: a third, two thirds; then two steps of the schedule.
+        (Schedule.CONSTANT, 0.5, [1 / 3, 2 / 3, 1.0, 1.0]),
+        (Schedule.LINEAR, 0.5, [1 / 3, 2 / 3, 1.0, 0.5]),
+        (Schedule.COSINE, 0.5, [1 / 3, 2 / 3, 1.0, 0.5]),
+        # A tenth of four steps is one.
+        (Schedule.LINEAR, 0.1, [0.5, 1.0, 2 / 3, 1 / 3]),
+    ],
+)
+def test_schedules_worked_by_hand(schedule: Schedule, warmup_frac: float, expected: list[float]) -> None:
+    config = OptimiserConfig(schedule=schedule, warmup_frac=warmup_frac)
+    assert [scheduled(config, step, 4) for step in range(4)] == pytest.approx(expected)
+
+
+@given(st.sampled_from(list(Schedule)), st.floats(0, 0.99), st.integers(1, 60))
+def test_a_schedule_rises_then_never_rises_again(schedule: Schedule, warmup_frac: float, num: int) -> None:
+    config = OptimiserConfig(schedule=schedule, warmup_frac=warmup_frac)
+    factors = [scheduled(config, step, num) for step in range(num)]
+    peak = min(math.ceil(warmup_frac * num), num - 1)
+    assert all(0 < factor <= 1 for factor in factors)
+    assert factors[: peak + 1] == sorted(factors[: peak + 1])
+    assert factors[peak:] == sorted(factors[peak:], reverse=True)
+
+
+def parameters(*values: list[float] | list[list[float]]) -> list[tuple[str, nn.Parameter]]:
+    return [(f"p{i}", nn.Parameter(torch.tensor(value))) for i, value in enumerate(values)]
+
+
+def descend(named: list[tuple[str, nn.Parameter]], optimiser: Optimiser, gradients: list[list[float]]) -> list[float]:
+    """One step with these gradients; the first parameter afterwards."""
+    for (_, parameter), gradient in zip(named, gradients, strict=True):
+        parameter.grad = torch.tensor(gradient)
+    optimiser.step()
+    return [float(x) for x in named[0][1].detach().flatten()]
+
+
+def test_sgd_has_momentum() -> None:
+    """Rate 0.1: 1 - 0.1 * 2 = 0.8; then the velocity is 0.9 * 2 + 2 = 3.8."""
+    named = parameters([1.0])
+    optimiser = Optimiser(named, OptimiserConfig(kind=OptimiserKind.SGD, learning_rate=0.1, max_grad_norm=9, **FLAT), 2)
+    assert descend(named, optimiser, [[2.0]]) == pytest.approx([0.8])
+    assert descend(named, optimiser, [[2.0]]) == pytest.approx([0.42])
+
+
+def test_adam_moves_by_the_rate_at_first() -> None:
+    """Moments corrected for their start: 3 / (3 + eps) of the rate, whatever the gradient's size."""
+    for eps, expected in ((1e-8, 0.9), (3.0, 0.95)):
+        named = parameters([1.0])
+        optimiser = Optimiser(named, OptimiserConfig(learning_rate=0.1, eps=eps, max_grad_norm=9, **FLAT), 2)
+        assert descend(named, optimiser, [[3.0]]) == pytest.approx([expected], abs=1e-6)
+
+
+def test_rmsprop_divides_by_the_root_mean_square() -> None:
+    """The mean square after one step is 0.01 * 4, its root 0.2: 1 - 0.01 * 2 / 0.2."""
+    named = parameters([1.0])
+    config = OptimiserConfig(kind=OptimiserKind.RMSPROP, learning_rate=0.01, max_grad_norm=9, **FLAT)
+    assert descend(named, Optimiser(named, config, 1), [[2.0]]) == pytest.approx([0.9], abs=1e-6)
+
+
+def test_matrices_decay_and_vectors_do_not() -> None:
+    named = parameters([[1.0]], [1.0])
+    optimiser = Optimiser(named, OptimiserConfig(learning_rate=0.1, weight_decay=0.5, **FLAT), 1)
+    descend(named, optimiser, [[[0.0]], [0.0]])
+    assert named[0][1].item() == pytest.approx(0.95)
+    assert named[1][1].item() == 1.0
+
+
+def test_long_gradients_are_cut_to_the_norm_and_reported_as_they_were() -> None:
+    """(3, 4) is 5 long: cut to 1 it is (0.6, 0.8)."""
+    named = parameters([0.0], [0.0])
+    config = OptimiserConfig(kind=OptimiserKind.SGD, learning_rate=1.0, max_grad_norm=1.0, **FLAT)
+    optimiser = Optimiser(named, config, 1)
+    named[0][1].grad, named[1][1].grad = torch.tensor([3.0]), torch.tensor([4.0])
+    assert optimiser.step() == pytest.approx(5.0)
+    assert (named[0][1].item(), named[1][1].item()) == pytest.approx((-0.6, -0.8), abs=1e-4)
+    assert named[0][1].grad is None  # cleared: the next minibatch starts from nothing
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_gradient_that_is_no_number_moves_nothing(bad: float) -> None:
+    named = parameters([1.0, 2.0])
+    optimiser = Optimiser(named, OptimiserConfig(), 5)
+    named[0][1].grad = torch.tensor([0.0, bad])
+    with pytest.raises(PlauditError, match=r"gradient is (nan|inf) at update 1: the last good checkpoint is intact"):
+        optimiser.step()
+    assert named[0][1].tolist() == [1.0, 2.0]
+    assert optimiser.num_done == 0
+
+
+def test_the_rate_is_the_next_updates() -> None:
+    named = parameters([1.0])
+    optimiser = Optimiser(
+        named, OptimiserConfig(learning_rate=0.4, schedule=Schedule.LINEAR, warmup_frac=0, kind=OptimiserKind.SGD), 4
+    )
+    rates = []
+    for _ in range(4):
+        rates.append(optimiser.learning_rate)
+        descend(named, optimiser, [[1e-9]])
+    assert rates == pytest.approx([0.4, 0.3, 0.2, 0.1])
+
+
+def test_nothing_to_train_is_refused() -> None:
+    with pytest.raises(PlauditError, match="nothing to train"):
+        Optimiser([], OptimiserConfig(), 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("num_before", [0, 1, 3])
+def test_a_resumed_optimiser_goes_on_bit_for_bit(kind: OptimiserKind, num_before: int) -> None:
+    config = OptimiserConfig(kind=kind, learning_rate=0.1, weight_decay=0.1)
+    generator = torch.Generator().manual_seed(0)
+    gradients = torch.randn((6, 2, 3), generator=generator)
+
+    def steps(optimiser: Optimiser, named: list[tuple[str, nn.Parameter]], part: Tensor) -> None:
+        for first, second in part:
+            named[0][1].grad, named[1][1].grad = first[None].clone(), second.clone()
+            optimiser.step()
+
+    whole = parameters([[1.0, 2.0, 3.0]], [4.0, 5.0, 6.0])
+    optimiser = Optimiser(whole, config, 6)
+    steps(optimiser, whole, gradients[:num_before])
+    saved = {name: tensor.clone() for name, tensor in optimiser.state_tensors().items()}
+    resumed = [(name, nn.Parameter(parameter.detach().clone())) for name, parameter in whole]
+    steps(optimiser, whole, gradients[num_before:])
+
+    again = Optimiser(resumed, config, 6)
+    again.load_state_tensors(saved)
+    assert again.num_done == num_before
+    steps(again, resumed, gradients[num_before:])
+    for (_, a), (_, b) in zip(whole, resumed, strict=True):
+        assert torch.equal(a, b)
+    assert again.state_tensors().keys() == optimiser.state_tensors().keys()
