@@ -197,4 +197,4 @@ if __name__ == "__main__":
     except PlauditError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: results.json holds the repeats that were complete")
+        sys.exit("interrupted: results.json was last written after the last complete repeat")

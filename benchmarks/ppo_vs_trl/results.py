@@ -15,10 +15,12 @@ from plaudit_side import SETTINGS
 from task import Report, Task
 from transformers import AutoConfig
 
+from plaudit.schemas.errors import PlauditError
+
 MEASURES = ("cpu_s_per_episode", "wall_s_per_episode", "peak_rss_mb")
 
 
-class UnequalWorkError(RuntimeError):
+class UnequalWorkError(PlauditError):
     """The sides did not do the same: their costs must not be compared."""
 
 
@@ -53,17 +55,18 @@ def medians(reports: Sequence[Report]) -> dict[str, dict[str, float]]:
 
 
 def ratios(middle: Mapping[str, Mapping[str, float]], floors: Mapping[str, float]) -> dict[str, float]:
-    """TRL's CPU seconds an episode over each setting's; the shares of its memory; the arithmetic floors. Flat.
+    """Flat: by setting, TRL's CPU seconds an episode over the setting's; `wall_` the same of wall seconds.
 
-    `memory_frac` alone is the upper fifth's.
+    `memory_frac_` is the share of TRL's memory, plain `memory_frac` the upper fifth's; `floor_` is the arithmetic alone.
     """
     trl = middle["trl"]
     settings = [name for name in middle if name != "trl"]
     cost = {name: trl["cpu_s_per_episode"] / middle[name]["cpu_s_per_episode"] for name in settings}
+    wall = {f"wall_{name}": trl["wall_s_per_episode"] / middle[name]["wall_s_per_episode"] for name in settings}
     memory = {f"memory_frac_{name}": middle[name]["peak_rss_mb"] / trl["peak_rss_mb"] for name in settings}
     if "memory_frac_upper_fifth" in memory:
         memory["memory_frac"] = memory["memory_frac_upper_fifth"]
-    return cost | memory | {f"floor_{name}": floors[name] for name in settings}
+    return cost | wall | memory | {f"floor_{name}": floors[name] for name in settings}
 
 
 def floors(task: Task, reports: Sequence[Report]) -> dict[str, float]:
@@ -129,8 +132,8 @@ def table(task: Task, model: str, command: str, reports: Sequence[Report]) -> st
         "",
         f"Written by `{command}`; README.md says what is compared. {model}, float32, {task.batch_size} answers of "
         f"{task.answer_tokens} tokens a step, {task.num_epochs} epochs, micro-batches of {task.micro_batch_size}, "
-        f"{task.threads} threads on {host['cpu']} ({host['cores']} cores, {host['memory_gb']} GB). Medians of {repeats} "
-        f"repeat{'s' if repeats > 1 else ''}, least to most in brackets.",
+        f"{task.threads} threads on {host['cpu']} ({host['cores']} cores, {host['memory_gb']} GB). "
+        + (f"Medians of {repeats} repeats, least to most in brackets." if repeats > 1 else "One repeat."),
         "",
         "| | CPU s an episode | wall s an episode | peak memory, GB | cheaper than TRL (CPU) | arithmetic alone | memory, "
         "share of TRL's |",

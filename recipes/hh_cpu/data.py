@@ -82,20 +82,27 @@ def sides(records: Sequence[Comparison], codec: ChatCodec) -> TokenRows:
 
 def with_swapped_sides(records: Sequence[Comparison]) -> list[Comparison]:
     """The same pairs, the other answer first."""
-    other = {Verdict.A: Verdict.B, Verdict.B: Verdict.A}
-    return [
-        record.model_copy(update={"a": record.b, "b": record.a, "verdict": other.get(record.verdict, record.verdict)})
-        for record in records
-    ]
+    return [_turned(record).model_copy(update={"a": record.b, "b": record.a}) for record in records]
 
 
 def with_shuffled_labels(records: Sequence[Comparison], seed: int) -> list[Comparison]:
-    """The same pairs with their verdicts dealt out at random among them."""
-    order = np.random.default_rng(spawn_seed(seed, "shuffled labels")).permutation(len(records))
-    return [
-        record.model_copy(update={"verdict": records[other].verdict})
-        for record, other in zip(records, order, strict=True)
-    ]
+    """The same pairs, a random half of each set's verdicts turned round: labels that say nothing.
+
+    Exactly half. Labels merely dealt out anew agree with the truth a little more or less often than that, and what few
+    things a small model sees in an answer would carry the accident to every test pair.
+    """
+    turned: set[int] = set()
+    for source in sorted({record.source for record in records}):
+        inside = [i for i, record in enumerate(records) if record.source == source]
+        order = np.random.default_rng(spawn_seed(seed, "shuffled labels", source)).permutation(inside)
+        turned |= set(order[: len(inside) // 2].tolist())
+    return [_turned(record) if i in turned else record for i, record in enumerate(records)]
+
+
+def _turned(record: Comparison) -> Comparison:
+    """The other verdict; a tie stays one."""
+    other = {Verdict.A: Verdict.B, Verdict.B: Verdict.A}
+    return record.model_copy(update={"verdict": other.get(record.verdict, record.verdict)})
 
 
 def _demonstrations(

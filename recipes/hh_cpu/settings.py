@@ -26,7 +26,7 @@ NUM_ANSWERS = 4
 class Subsets:
     """Which of people's rows are used. Drawn by the seed; what is too long is left out and counted."""
 
-    num_demonstrations: int = 1500
+    num_demonstrations: int = 1200
     """Dolly rows that fine-tuning learns from."""
     num_held_demonstrations: int = 100
     """Further Dolly rows, for the perplexity."""
@@ -35,7 +35,7 @@ class Subsets:
     num_test_pairs: int = 400
     """HH pairs of other dialogues, for the accuracies."""
     num_shuffled_pairs: int = 500
-    """Training pairs for the control, a reward model on labels dealt out at random."""
+    """Training pairs for the control, a reward model on labels that say nothing."""
     num_swapped_pairs: int = 100
     """Test pairs that are scored a second time with their sides exchanged."""
     num_eval_prompts: int = 80
@@ -65,7 +65,7 @@ class Fitting:
     """Passes over the data, at most: a worse validation loss ends them."""
     batch_size: int = 8
     """Demonstrations or pairs an update."""
-    micro_batch_size: int = 16
+    micro_batch_size: int = 8
     """Rows run at once; changes no result beyond rounding."""
 
     def epochs(self) -> EpochsConfig:
@@ -82,7 +82,7 @@ class Fitting:
 class Practice:
     """How PPO learns."""
 
-    num_steps: int = 24
+    num_steps: int = 20
     """Rounds of sampling and learning."""
     prompts_per_step: int = 16
     """Different prompts a step."""
@@ -104,13 +104,13 @@ class HHConfig:
     """The model to start from: a hub id, a folder, a .gguf file, `smollm2-135m` or `tiny`."""
     data: str = ""
     """The folder of data sets; empty means $PLAUDIT_DATA."""
-    out: str = "runs/hh_cpu"
+    out: str = "runs/hh_cpu_full"
     """The folder for every model, every measurement and the report. A finished stage in it is not repeated."""
     num_upper: int = 8
     """Upper layers that reward model, PPO and DPO train; those below stay the SFT model's and run once."""
     subsets: Subsets = field(default_factory=Subsets)
     """Which rows are used."""
-    sft: Fitting = field(default_factory=lambda: Fitting(batch_size=16, micro_batch_size=8))
+    sft: Fitting = field(default_factory=lambda: Fitting(batch_size=16))
     """Fine-tuning of every layer on demonstrations."""
     reward: Fitting = field(default_factory=lambda: Fitting(learning_rate=1e-4))
     """The reward model, and the control on shuffled labels."""

@@ -35,6 +35,7 @@ def test_table_report_and_json(
     summary = json.loads(Path("out/summary.json").read_text())
     assert summary["result"]["num_prompts"] == 6
     assert summary["reward_model"]["accuracy"]["n"] == 1
+    assert summary["result"]["baseline"]["perplexity"] > 1
 
 
 def test_people_judge(plaudit: Plaudit, prompts: Path, compared: tuple[object, ...], tmp_path: Path) -> None:

@@ -184,6 +184,12 @@ def test_a_name_of_trls_is_answered_with_ours() -> None:
             parsed(SFTCommand, [flag, "3"], name="sft")
 
 
+def test_a_value_that_looks_like_a_name_of_trls_is_a_value() -> None:
+    from plaudit.cli.sft import SFTCommand
+
+    assert parsed(SFTCommand, ["--data", "learning_rate"], name="sft").data == Path("learning_rate")
+
+
 def test_a_name_that_both_have_is_ours() -> None:
     from plaudit.cli.dpo import DPOCommand
 

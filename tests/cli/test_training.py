@@ -177,6 +177,9 @@ def test_a_run_broken_off_and_resumed_equals_one_that_was_not(plaudit: Plaudit, 
         in outcome.err
     )
     (tmp_path / "stop").unlink()
+    (tmp_path / "f.py").write_text(INTERRUPTING.replace("/ 10", "/ 20"))
+    assert "f.py is not the reward_function it began with" in plaudit("ppo", "--resume", "broken").refused()
+    (tmp_path / "f.py").write_text(INTERRUPTING)
     assert plaudit("ppo", "--resume", "broken").status == 0
     for name in ("model/model.safetensors", "value/value_head.safetensors"):
         whole, resumed = load_file(f"whole/{name}"), load_file(f"broken/{name}")
@@ -236,6 +239,6 @@ def test_nothing_to_resume(plaudit: Plaudit) -> None:
 
 def test_the_newest_checkpoint_is_found_by_number(tmp_path: Path) -> None:
     assert latest_checkpoint_folder(tmp_path) is None
-    for name in ("step-000009", "step-1000000", "step-000010", ".step-2000000.partial"):
+    for name in ("step-000009", "step-1000000", "step-999999", ".step-2000000.partial"):
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
     assert latest_checkpoint_folder(tmp_path) == tmp_path / "checkpoints" / "step-1000000"

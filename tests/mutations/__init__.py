@@ -3,11 +3,13 @@
 To add one, append it to the list of its file; a new file is added here.
 """
 
-from mutations import checkpoints, losses, models, rollout, signals, text
+from mutations import checkpoints, experience, fits, losses, models, rollout, signals, text, trainers
 from mutations.mutation import Mutation
 
 MUTATIONS: list[Mutation] = [
-    mutation for room in (signals, losses, text, models, rollout, checkpoints) for mutation in room.MUTATIONS
+    mutation
+    for room in (signals, losses, text, models, rollout, checkpoints, experience, fits, trainers)
+    for mutation in room.MUTATIONS
 ]
 
 __all__ = ["MUTATIONS", "Mutation"]

@@ -24,4 +24,25 @@ MUTATIONS = [
         "pass",
         ("checkpoints/test_folder.py",),
     ),
+    Mutation(
+        "the old checkpoint is gone before the new one stands",
+        "checkpoints/folder.py",
+        "folder.rename(replaced)\n",
+        "shutil.rmtree(folder)\n",
+        ("checkpoints/test_folder.py",),
+    ),
+    Mutation(
+        "what a killed replacement left aside is not found",
+        "checkpoints/folder.py",
+        '    _put_back(run.path / "checkpoints")\n',
+        "",
+        ("checkpoints/test_folder.py",),
+    ),
+    Mutation(
+        "the name is not synced",
+        "checkpoints/folder.py",
+        "    sync_folder(folder.parent)\n",
+        "",
+        ("checkpoints/test_folder.py",),
+    ),
 ]

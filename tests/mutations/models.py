@@ -16,15 +16,15 @@ MUTATIONS = [
     Mutation(
         "the learner ignores the temperature",
         "models/policy.py",
-        "return answer_stats(self.branch(rows), self.head, rows, temperature)\n",
-        "return answer_stats(self.branch(rows), self.head, rows, 1.0)\n",
+        "return answer_stats(self.branch(rows), self.head, rows, temperature, mixed=self.mixed)\n",
+        "return answer_stats(self.branch(rows), self.head, rows, 1.0, mixed=self.mixed)\n",
         (POLICY_MODEL, SAMPLER),
     ),
     Mutation(
         "the reference ignores the temperature",
         "models/policy.py",
-        "return answer_stats(self._branch(rows), self._head, rows, temperature).logprobs",
-        "return answer_stats(self._branch(rows), self._head, rows, 1.0).logprobs",
+        "return answer_stats(self._branch(rows), self._head, rows, temperature, mixed=self._policy.mixed).logprobs",
+        "return answer_stats(self._branch(rows), self._head, rows, 1.0, mixed=self._policy.mixed).logprobs",
         (POLICY_MODEL, SAMPLER),
     ),
     Mutation(

@@ -83,4 +83,25 @@ MUTATIONS = [
         "",
         (SAMPLER,),
     ),
+    Mutation(
+        "one prompt's answers are decoded at once, however many",
+        "rollout/sampler.py",
+        "for first in range(0, num_answers, batch_size):",
+        "for first in range(0, num_answers, max(batch_size, num_answers)):",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "portions of one prompt's answers begin anew",
+        "rollout/sampler.py",
+        "seen[prompt.id] = first + num\n",
+        "seen[prompt.id] = 0\n",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "answers outgrow the context",
+        "rollout/sampler.py",
+        "longest + sampling.max_new_tokens > context",
+        "longest > context",
+        (SAMPLER,),
+    ),
 ]

@@ -61,4 +61,18 @@ MUTATIONS = [
         "attention_mask[i] = True",
         ("batches/test_tokens.py",),
     ),
+    Mutation(
+        "a message can write special tokens",
+        "text/chat.py",
+        "self._quoted(message.text)",
+        "message.text",
+        (CHAT,),
+    ),
+    Mutation(
+        "the stop token must have a role",
+        "text/chat.py",
+        "if token in self._special_ids:",
+        "if token in self.tokenizer.all_special_ids:",
+        (CHAT,),
+    ),
 ]

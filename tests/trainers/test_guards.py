@@ -10,6 +10,7 @@ from plaudit.models.load import load_codec
 from plaudit.rollout import sampler as sampler_module
 from plaudit.schemas.errors import PlauditError
 from plaudit.trainers.guards import KLGuard
+from plaudit.trainers.ppo import PPO
 from tests.trainers.toy import QUESTIONS, experience, fast, new_ppo, rows_of
 
 # Mean -1, deviation 1 / sqrt(3), standard error 0.29: 3.5 errors below zero. Then a tenth of that error.
@@ -88,9 +89,8 @@ def without_e(monkeypatch: pytest.MonkeyPatch, start: str) -> None:
     monkeypatch.setattr(sampler_module, "drawn", altered)
 
 
-def test_a_sampler_with_altered_logits_is_found_out(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The policy has learnt to write e's; a sampler that bans them shows only what has become less likely."""
-    ppo = new_ppo(start, optimiser=fast(1e-9), experience=experience(answers_per_prompt=16))
+def taught_to_write_es(ppo: PPO) -> None:
+    """As after long training for them."""
     rows = rows_of(ppo.actor.codec, *((question, "eeeeeee") for question in QUESTIONS))
     optimiser = torch.optim.Adam([parameter for _, parameter in ppo.policy.trained_parameters()], lr=3e-2)
     for _ in range(20):
@@ -98,6 +98,12 @@ def test_a_sampler_with_altered_logits_is_found_out(start: str, monkeypatch: pyt
         ppo.policy(rows).logprobs.mean().neg().backward()
         optimiser.step()
     optimiser.zero_grad()
+
+
+def test_a_sampler_with_altered_logits_is_found_out(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy has learnt to write e's; a sampler that bans them shows only what has become less likely."""
+    ppo = new_ppo(start, optimiser=fast(1e-9), experience=experience(answers_per_prompt=16))
+    taught_to_write_es(ppo)
     _, metrics = ppo.step(0)
     assert metrics["kl/k1"] > 1  # with an honest sampler all is well
     without_e(monkeypatch, start)

@@ -36,6 +36,10 @@ CONFIGS += [ExperienceConfig, EpochsConfig, OptimiserConfig]
         ({"ptx_coef": -0.1}, "may not be negative"),
         ({"policy_clip": 0.0}, "the clips must be above 0"),
         ({"value_clip": 0.0}, "the clips must be above 0"),
+        (
+            {"score_baseline": "leave_one_out", "experience": experience(answers_per_prompt=1)},
+            "'leave_one_out' needs experience.answers_per_prompt of at least 2",
+        ),
         ({"gamma": 1.1}, r"must lie in \[0, 1\], got 1.1 and 0.95"),
         ({"gae_lambda": -0.1}, r"must lie in \[0, 1\], got 1.0 and -0.1"),
         ({"kl_target": 0.0}, "needs kl_target and a starting kl_coef above 0"),

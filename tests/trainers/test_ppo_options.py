@@ -206,6 +206,19 @@ def test_the_score_counts_once_at_the_last_token(start: str) -> None:
         assert rewards[i, positions[:-1]].abs().max() < 1e-4
 
 
+def test_a_score_may_be_measured_against_the_prompts_other_answers(start: str) -> None:
+    """Each score minus the mean of the other two; what is reported stays the score."""
+    three = experience(answers_per_prompt=3)
+    found, targets, metrics = captured(new_ppo(start, gae_lambda=1.0, experience=three, score_baseline="leave_one_out"))
+    scores = [text.count("e") for text in found.rollouts.texts]
+    for i, score in enumerate(scores):
+        others = [scores[j] for j in range(3 * (i // 3), 3 * (i // 3) + 3) if j != i]
+        first = found.rows.answer_mask[i].nonzero()[0]  # with gamma = lambda = 1 its return is all that follows
+        assert targets.returns[i, first].item() == pytest.approx(score - sum(others) / 2, abs=1e-4)
+    assert len(set(scores)) > 2
+    assert metrics["score/mean"] == pytest.approx(sum(scores) / 12)
+
+
 def test_ptx_changes_the_update_and_shows_both_gradients(start: str) -> None:
     def run(coefficient: float) -> tuple[dict[str, Tensor], dict[str, float]]:
         config = ppo_config(start, ptx_coef=coefficient, ptx_batch_size=4)
@@ -220,6 +233,22 @@ def test_ptx_changes_the_update_and_shows_both_gradients(start: str) -> None:
     assert found["loss/ptx"] > 0
     assert found["grad_norm/ptx"] > 0
     assert abs(found["grad_norm/policy"] - found["grad_norm/ppo"]) <= found["grad_norm/ptx"] + 1e-4
+
+
+def test_ptx_draws_anew_for_every_update(start: str) -> None:
+    """By the update's number, which a resumed run goes on counting."""
+    ppo = assembled(ppo_config(start, ptx_coef=1.0), PROMPTS, ES, demonstrations(12))
+    assert ppo.ptx is not None
+    backward, numbers = ppo.ptx.backward, list[int]()
+
+    def spy(update: int) -> dict[str, float]:
+        numbers.append(update)
+        return backward(update)
+
+    ppo.ptx.backward = spy  # type: ignore[method-assign]
+    ppo.step(0)
+    ppo.step(1)
+    assert numbers == list(range(8))
 
 
 def test_ptx_without_demonstrations_is_refused(start: str) -> None:

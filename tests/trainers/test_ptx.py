@@ -102,6 +102,7 @@ def test_every_demonstration_takes_part_once_a_pass_in_an_order_of_the_update_al
         ptx.backward(update)
     first, second = seen[:5], seen[5:]
     assert sorted(first) == sorted(second) == [0, 1, 2, 3, 4]
+    assert first != second
     seen.clear()
     ptx.backward(3)
     ptx.backward(4)

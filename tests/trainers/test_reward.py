@@ -157,6 +157,8 @@ def test_it_learns_what_people_prefer(learnt: tuple[Path, RewardResult]) -> None
     out, result = learnt
     assert result.quality is not None
     assert result.quality.accuracy.value > 0.9
+    assert result.fitted.validation is not None
+    assert result.quality.accuracy.value == pytest.approx(result.fitted.validation["accuracy"])  # on the held-out pairs
     model, codec = load_reward_model(str(result.folder), UPPER), load_codec(str(result.folder))
     texts = ["abc d", "eabc d", "ee abcd", "eeee a", "eeeeeee"]
     encoded = [EncodedGroup(tuple(codec.encoded((user("new"),), (assistant(t),)) for t in texts), ())]

@@ -34,7 +34,7 @@ def demonstrations() -> list[Demonstration]:
 def questions(name: str) -> list[Question]:
     """The questions of `train` (ranked by the panel, practised on by PPO) or `eval` (asked in the evaluation only)."""
     return [
-        Question((user(str(row["prompt"])),), tuple(map(str, row["references"])), str(row["kind"]))
+        Question((user(str(row["prompt"])),), tuple(map(str, row["references"])), str(row["kind"]), str(row["subject"]))
         for row in _rows(f"{name}_prompts")
     ]
 

@@ -126,7 +126,11 @@ class DemoConfig:
             num_steps=4 if self.is_dry else 28,
             optimiser=self._online(),
             kl_coef=0.03,
-            ptx_coef=0.5,
+            # A critic of twenty-odd steps explains little: an answer's worth is told to all its tokens, against its siblings.
+            gae_lambda=1.0,
+            score_baseline="leave_one_out",
+            ptx_coef=0.1,
+            ptx_batch_size=8,
             precision=self.precision,
             device=self.device,
             seed=self.seed,
@@ -151,7 +155,7 @@ class DemoConfig:
 
     def _online(self) -> OptimiserConfig:
         rate = 1e-3 if self.is_dry else 1e-4
-        return OptimiserConfig(learning_rate=rate, schedule=Schedule.LINEAR, warmup_frac=0.0, eps=1e-5)
+        return OptimiserConfig(learning_rate=rate, schedule=Schedule.LINEAR, warmup_frac=0.05, eps=1e-5)
 
     def dpo(self) -> DPOConfig:
         """DPO from the same rankings."""

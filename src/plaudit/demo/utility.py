@@ -1,22 +1,24 @@
-"""What the simulated people care about: a documented utility with five parts, hidden from training.
+"""What the simulated people care about: a documented utility with six parts, hidden from training.
 
-    content  0.62  agreement with the better of two reference answers: F1 of content words, rare words weighing more, words
-                   of the prompt not counted; the square root of it, full marks from F1 0.3
-    ease     0.20  easy to read: the longest sentence (full marks up to 8 words, none at 18) and few words of three
+    subject  0.44  speaks of the matter: the share of content words that people's reference answers on the same subject
+                   (laundry, plants, ...) use too, words used on many subjects weighing less; full marks from 0.7
+    content  0.22  agreement with the better of two reference answers: F1 of content words, rare words weighing more; the
+                   square root of it, full marks from F1 0.3
+    ease     0.15  easy to read: the longest sentence (full marks up to 8 words, none at 18) and few words of three
                    syllables or more (none at a fifth), 7 to 3
-    fluency  0.06  no repeated word pairs, no loops, and between content words the small words that make sentences
-    brevity  0.06  full marks from 12 to 36 words, none at 4 or 60
-    finish   0.06  stops by itself, at the end of a sentence
+    brevity  0.13  full marks from 20 to 36 words, none at 8 or 60
+    fluency  0.03  no repeated word pairs, no loops, and between content words the small words that make sentences
+    finish   0.03  stops by itself, at the end of a sentence
 
-Words of the prompt do not count, so echoing it earns no content; rare words weigh more, so a bag of usual words earns
-little; ease looks at the longest sentence, so a short phrase tacked on earns nothing; brevity has two sides, so neither the
-shortest nor the longest answer wins. `tricks.py` tries all of these.
+Words of the prompt count for neither subject nor content, so echoing it earns nothing; a stock phrase speaks of one subject
+and is asked about eight; rare words weigh more, so a bag of usual words earns little; ease looks at the longest sentence, so
+a short phrase tacked on earns nothing; brevity has two sides. `tricks.py` tries all of these.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,8 +28,18 @@ from plaudit.rules.words import content_words, words
 from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.protocols import Completion, TextScore
 
-WEIGHTS: Mapping[str, float] = {"content": 0.62, "ease": 0.20, "fluency": 0.06, "brevity": 0.06, "finish": 0.06}
+WEIGHTS: Mapping[str, float] = {
+    "subject": 0.44,
+    "content": 0.22,
+    "ease": 0.15,
+    "brevity": 0.13,
+    "fluency": 0.03,
+    "finish": 0.03,
+}
+FULL_SUBJECT = 0.7
 FULL_CONTENT = 0.3
+# Fewer words than this are too few to show what an answer is about.
+LEAST_WORDS = 4
 EASY_SENTENCE, HARD_SENTENCE = 8, 18
 HARD_WORDS_FRAC = 0.2
 
@@ -39,6 +51,7 @@ class Question:
     prompt: Messages
     references: tuple[str, ...]
     kind: str
+    subject: str
 
 
 class HiddenUtility:
@@ -47,6 +60,13 @@ class HiddenUtility:
     def __init__(self, questions: Sequence[Question]) -> None:
         self._questions = {prompt_id(question.prompt): question for question in questions}
         spread = Counter(word for question in questions for word in set(content_words(" ".join(question.references))))
+        subjects = defaultdict[str, set[str]](set)
+        for question in questions:
+            subjects[question.subject] |= set(content_words(" ".join(question.references)))
+        self._on_subject = {
+            name: {word: _specialty(sum(word in other for other in subjects.values()), len(subjects)) for word in found}
+            for name, found in subjects.items()
+        }
         # A word in one question's references alone weighs 1, a word in all of them nothing.
         self._weight = {word: 1 - math.log(num) / math.log(len(questions)) for word, num in spread.items()}
 
@@ -57,8 +77,13 @@ class HiddenUtility:
         total = self._weighed(said) + self._weighed(wanted)
         return 2 * self._weighed(said & wanted) / total if total else 0.0
 
+    def _subject(self, question: Question, meant: Sequence[str]) -> float:
+        asked = _asked(question)
+        weights = [self._on_subject[question.subject].get(word, 0.0) for word in meant if word not in asked]
+        return min(1.0, sum(weights) / max(LEAST_WORDS, len(weights)) / FULL_SUBJECT)
+
     def _content(self, question: Question, meant: Sequence[str]) -> float:
-        asked = {word for message in question.prompt for word in content_words(message.text)}
+        asked = _asked(question)
         said = Counter(word for word in meant if word not in asked)
         agreement = max(
             self._agreement(said, Counter(word for word in content_words(reference) if word not in asked))
@@ -71,10 +96,11 @@ class HiddenUtility:
         question = self._questions[prompt_id(prompt)]
         meant, length = content_words(answer.text), num_words(answer.text)
         return {
+            "subject": self._subject(question, meant),
             "content": self._content(question, meant),
             "ease": _ease(answer.text),
             "fluency": _fluency(answer.text, len(meant), length),
-            "brevity": min(max(0.0, min((length - 4) / 8, (60 - length) / 24)), 1.0),
+            "brevity": min(max(0.0, min((length - 8) / 12, (60 - length) / 24)), 1.0),
             "finish": float(answer.finished and ends_with_stop(answer.text)),
         }
 
@@ -85,6 +111,15 @@ class HiddenUtility:
             parts = self.parts(prompt, answer)
             scores.append(TextScore(sum(WEIGHTS[name] * part for name, part in parts.items()), parts))
         return scores
+
+
+def _asked(question: Question) -> set[str]:
+    return {word for message in question.prompt for word in content_words(message.text)}
+
+
+def _specialty(num_subjects: int, num_all: int) -> float:
+    """1 for a word of one subject, falling to 0.2 for one used on all."""
+    return 1.0 - 0.8 * math.log(num_subjects) / math.log(num_all) if num_all > 1 else 1.0
 
 
 def _fluency(text: str, num_content: int, length: int) -> float:

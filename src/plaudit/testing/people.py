@@ -30,7 +30,7 @@ class SimulatedPerson:
     name: str
     noise: float
     manner: Manner = Manner.HONEST
-    tie: float = 0.02
+    tie: float = 0.01
 
     def ranks(self, utilities: Sequence[float], generator: np.random.Generator) -> tuple[int, ...]:
         """One rank an answer, 0 best, equal ranks for ties."""
@@ -51,11 +51,11 @@ class SimulatedPerson:
 
 def default_panel() -> tuple[SimulatedPerson, ...]:
     """Eight people: six honest ones from careful to careless, one who clicks at random, one who ranks upside down."""
-    noises = {"ada": 0.04, "ben": 0.06, "cho": 0.08, "dee": 0.12, "eli": 0.16, "fay": 0.24}
+    noises = {"ada": 0.02, "ben": 0.03, "cho": 0.04, "dee": 0.06, "eli": 0.08, "fay": 0.12}
     return (
         *(SimulatedPerson(name, noise) for name, noise in noises.items()),
         SimulatedPerson("gus", 0.0, Manner.CLICKER),
-        SimulatedPerson("hal", 0.08, Manner.ADVERSARY),
+        SimulatedPerson("hal", 0.04, Manner.ADVERSARY),
     )
 
 

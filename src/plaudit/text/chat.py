@@ -37,7 +37,8 @@ class ChatCodec:
         marked = (token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special)
         self._special_ids = {*tokenizer.all_special_ids, *marked}
         names = map(tokenizer.convert_ids_to_tokens, sorted(self._special_ids))
-        self._special_names = re.compile("|".join(re.escape(name) for name in names if len(name) > 1) or "(?!)")
+        alternatives = "|".join(re.escape(name) for name in names if len(name) > 1) or "(?!)"
+        self._start_of_name = re.compile(f"(?=(?:{alternatives})).", re.DOTALL)
         self.stop_id = self._found_stop_id()
         self.pad_id = self._chosen_pad_id()
 
@@ -49,9 +50,7 @@ class ChatCodec:
 
     def _quoted(self, text: str) -> str:
         """The text, every name of a special token in it cut in two."""
-        while self._special_names.search(text):
-            text = self._special_names.sub(lambda match: match[0][0] + _CUT + match[0][1:], text)
-        return text
+        return self._start_of_name.sub(rf"\g<0>{_CUT}", text)
 
     def _ids(self, text: str) -> list[int]:
         parts = (self.tokenizer.encode(part, add_special_tokens=False) for part in text.split(_CUT))

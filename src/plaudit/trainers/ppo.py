@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from pydantic import JsonValue
 from torch import Tensor
 
-from plaudit.algorithms.advantages import generalised_advantages, shaped_rewards
+from plaudit.algorithms.advantages import generalised_advantages, leave_one_out_advantages, shaped_rewards
 from plaudit.algorithms.kl import adapted_kl_coef
 from plaudit.algorithms.masked import masked_mean, whitened
 from plaudit.algorithms.policy import clipped_policy_loss, clipped_value_loss, explained_variance
@@ -79,7 +79,7 @@ class PPO:
         mask = rows.answer_mask
         values = self._values(rows)
         rewards = shaped_rewards(
-            experience.scores,
+            self._baselined(experience.scores),
             old_logprobs,
             experience.ref_logprobs,
             mask,
@@ -100,6 +100,11 @@ class PPO:
         }
         self.kl_coef = self._adapted_kl_coef(experience)
         return experience, metrics
+
+    def _baselined(self, scores: Float[Tensor, "B"]) -> Float[Tensor, "B"]:
+        if self.config.score_baseline == "none":
+            return scores
+        return leave_one_out_advantages(scores.view(-1, self.config.experience.answers_per_prompt)).flatten()
 
     def _adapted_kl_coef(self, experience: Experience) -> float:
         if self.config.kl_target is None:

@@ -63,6 +63,9 @@ class PPOConfig:
     """Values may move this far from the old ones before the loss stops rewarding it."""
     vf_coef: float = 0.1
     """Weight of the value loss; with a critic on the policy's layers it bends the policy."""
+    score_baseline: Literal["none", "leave_one_out"] = "none"
+    """`leave_one_out` subtracts the mean score of the prompt's other answers: how hard a prompt is no longer is noise that
+    the critic has to learn away, and the gradient stays unbiased. Needs 2 answers a prompt; worth it in short runs."""
     gamma: float = 1.0
     """Discount a token."""
     gae_lambda: float = 0.95
@@ -103,6 +106,8 @@ class PPOConfig:
                 f"num_minibatches = {self.num_minibatches}, but a step has {self.experience.num_answers} answers: every "
                 "minibatch needs one"
             )
+        if self.score_baseline == "leave_one_out" and self.experience.answers_per_prompt < 2:
+            raise PlauditError("score_baseline 'leave_one_out' needs experience.answers_per_prompt of at least 2")
         if min(self.kl_coef, self.vf_coef, self.ptx_coef) < 0 or min(self.policy_clip, self.value_clip) <= 0:
             raise PlauditError("kl_coef, vf_coef and ptx_coef may not be negative; the clips must be above 0")
         if not (0 <= self.gamma <= 1 and 0 <= self.gae_lambda <= 1):

@@ -1,0 +1,79 @@
+"""Networks, prompts and scorer of a run, put together from its config."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from plaudit.models.load import Precision, load_codec
+from plaudit.models.reward import RewardModel, new_reward_model
+from plaudit.models.save import save_scorer
+from plaudit.models.tiny import tiny_model
+from plaudit.schemas.conversation import Messages, assistant, user
+from plaudit.schemas.errors import PlauditError
+from plaudit.text.prompts import TooLong
+from plaudit.trainers.assembly import assembled_actor
+from tests.trainers.toy import ALL, ES, PROMPTS, UPPER, experience, ppo_config
+
+
+def saved_reward(folder: Path, model: str) -> tuple[str, RewardModel]:
+    reward = new_reward_model(model, UPPER, seed=0, precision=Precision.FLOAT32, pad_id=0, device=torch.device("cpu"))
+    reward.mean, reward.std = 0.3, 1.7
+    save_scorer(reward, load_codec(model).tokenizer, folder, parent=model, numbers={})
+    return str(folder), reward
+
+
+def test_the_scorer_is_the_reward_model_where_none_is_given(start: str, tmp_path: Path) -> None:
+    folder, reward = saved_reward(tmp_path / "reward", start)
+    parts = assembled_actor(ppo_config(start, reward_model=folder), PROMPTS, None)
+    found = parts.actor.gather(0)
+    with torch.no_grad():
+        assert torch.allclose(found.raw.total, reward.normalised(found.rows), atol=1e-4)
+    assert parts.reward is not None
+    assert not any(parameter.requires_grad for parameter in parts.reward.full.parameters())
+
+
+def test_a_given_scorer_replaces_it(start: str) -> None:
+    parts = assembled_actor(ppo_config(start, reward_model="nowhere"), PROMPTS, ES)
+    assert parts.reward is None
+    assert parts.actor.gather(0).raw.total.tolist() == [
+        float(text.count("e")) for text in parts.actor.gather(0).rollouts.texts
+    ]
+
+
+def test_a_reward_model_on_the_policys_frozen_layers_moves_onto_them(start: str, tmp_path: Path) -> None:
+    """So that they run once for both; one with other layers keeps its own."""
+    folder, _ = saved_reward(tmp_path / "reward", start)
+    parts = assembled_actor(ppo_config(start, reward_model=folder), PROMPTS, None)
+    assert parts.reward is not None
+    assert parts.reward.branch.trunk is parts.actor.policy.branch.trunk is not None
+    tiny_model(seed=5).save_pretrained(tmp_path / "other")
+    load_codec(start).tokenizer.save_pretrained(tmp_path / "other")
+    folder, _ = saved_reward(tmp_path / "reward-other", str(tmp_path / "other"))
+    parts = assembled_actor(ppo_config(start, reward_model=folder), PROMPTS, None)
+    assert parts.reward is not None
+    assert parts.reward.branch.trunk is not parts.actor.policy.branch.trunk
+    whole = assembled_actor(ppo_config(start, reward_model=folder, train=ALL), PROMPTS, None)
+    assert whole.actor.policy.branch.trunk is None
+
+
+def test_a_reward_model_that_is_none_is_refused(start: str) -> None:
+    with pytest.raises(PlauditError, match="reward model 'nowhere' could not be loaded"):
+        assembled_actor(ppo_config(start, reward_model="nowhere"), PROMPTS, None)
+
+
+LONG: Messages = (user("x" * 50), assistant("y" * 50), user("and?"))
+
+
+@pytest.mark.parametrize("too_long", list(TooLong))
+def test_prompts_over_the_limit_are_refused_dropped_or_cut_at_a_turn(start: str, too_long: TooLong) -> None:
+    config = ppo_config(start, prompt_too_long=too_long, experience=experience(max_prompt_tokens=40))
+    if too_long is TooLong.REFUSE:
+        with pytest.raises(PlauditError, match=r"prompt 7 has 11\d tokens, over max_prompt_tokens = 40"):
+            assembled_actor(config, [*PROMPTS, LONG], ES)
+        return
+    prompts = assembled_actor(config, [*PROMPTS, LONG], ES).actor.prompts
+    if too_long is TooLong.DROP:
+        assert [prompt.messages for prompt in prompts] == PROMPTS
+    else:
+        assert [prompt.messages for prompt in prompts] == [*PROMPTS, LONG[2:]]
