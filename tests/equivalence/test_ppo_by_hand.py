@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from plaudit.models.policy import TrainLayers
 from plaudit.rollout.sampler import sampled
+from plaudit.text.prompts import EncodedPrompt
 from plaudit.trainers.minibatches import permutation
 from plaudit.trainers.optimisation import OptimiserConfig, Schedule
 from plaudit.trainers.ppo import PPO, assembled
@@ -47,7 +48,7 @@ class ByHand:
 
     def step(self, ppo: PPO, step: int) -> None:
         config = self.config
-        prompts = [PROMPTS_OF(ppo, step, i) for i in range(config.experience.prompts_per_step)]
+        prompts = [prompt_of(ppo, step, i) for i in range(config.experience.prompts_per_step)]
         rollouts = sampled(
             self.policy,
             ppo.actor.codec,
@@ -136,7 +137,8 @@ class ByHand:
         self.num_done += 1
 
 
-def PROMPTS_OF(ppo: PPO, step: int, i: int) -> object:  # noqa: N802 (a constant table, looked up)
+def prompt_of(ppo: PPO, step: int, i: int) -> EncodedPrompt:
+    """The i-th prompt of the step: the data in a new order each pass."""
     position = step * ppo.config.experience.prompts_per_step + i
     order = permutation(len(PROMPTS), ppo.config.seed, "prompts", position // len(PROMPTS))
     return ppo.actor.prompts[int(order[position % len(PROMPTS)])]

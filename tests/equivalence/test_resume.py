@@ -1,6 +1,7 @@
 """A resumed run is the uninterrupted one, bit for bit: metrics, samples, weights, optimisers."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -196,3 +197,16 @@ def test_a_run_cut_before_its_first_checkpoint_says_so(start: str, tmp_path: Pat
         ppo.train(ppo_config(start, tmp_path / "run"), PROMPTS, scorer=Interrupting(1))
     with pytest.raises(PlauditError, match="no usable checkpoint to resume from: start a new run"):
         ppo.train(ppo_config(start, tmp_path / "run", resume=True), PROMPTS, scorer=ES)
+
+
+def test_a_metric_that_is_no_number_survives(start: str, tmp_path: Path) -> None:
+    """Scores all alike: the critic's explained variance is nothing over nothing. The checkpoint carries it as it is."""
+
+    def alike(prompts: object, rollouts: Rollouts) -> Scores:
+        return Scores(torch.ones(len(rollouts)))
+
+    settings = {"kl_coef": 0.0, "num_steps": 1, "checkpoint_every": 1, "gae_lambda": 1.0}
+    first = ppo.train(ppo_config(start, tmp_path / "run", **settings), PROMPTS, scorer=alike)
+    assert math.isnan(first.metrics["value/explained_variance"])
+    again = ppo.train(ppo_config(start, tmp_path / "run", resume=True, **settings), PROMPTS, scorer=alike)
+    assert math.isnan(again.metrics["value/explained_variance"])

@@ -14,6 +14,7 @@ from plaudit.models.tiny import tiny_model
 from plaudit.models.trunk import Trunk
 from plaudit.schemas.errors import PlauditError
 
+CPU = torch.device("cpu")
 ALL = TrainLayers(kind="all")
 UPPER = TrainLayers(kind="upper", num_upper=1)
 LORA = TrainLayers(kind="lora", lora_rank=4, lora_alpha=8)
@@ -21,7 +22,7 @@ every_way = pytest.mark.parametrize("train", [ALL, UPPER, LORA], ids=["all", "up
 
 
 def new(train: TrainLayers, seed: int = 0, name: str = "tiny") -> RewardModel:
-    return new_reward_model(name, train, seed=seed, precision=Precision.FLOAT32, pad_id=0)
+    return new_reward_model(name, train, seed=seed, precision=Precision.FLOAT32, pad_id=0, device=CPU)
 
 
 def trained_a_little(reward: RewardModel, rows: TokenRows) -> None:

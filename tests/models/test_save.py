@@ -19,6 +19,7 @@ from plaudit.schemas.conversation import user
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
 
+CPU = torch.device("cpu")
 ALL = TrainLayers(kind="all")
 UPPER = TrainLayers(kind="upper", num_upper=1)
 LORA = TrainLayers(kind="lora", lora_rank=4, lora_alpha=8)
@@ -102,7 +103,7 @@ def test_the_card_names_the_folder_the_parent_and_the_numbers(base: str, tmp_pat
 @pytest.mark.parametrize("train", [ALL, UPPER, LORA], ids=["all", "upper", "lora"])
 def test_a_reward_model_loads_in_plain_transformers(train: TrainLayers, tmp_path: Path, rows: TokenRows) -> None:
     """Raw scores there; mean and deviation come back in plaudit's own. An adapter is merged, and goes on learning."""
-    reward = new_reward_model("tiny", train, seed=0, precision=Precision.FLOAT32, pad_id=0)
+    reward = new_reward_model("tiny", train, seed=0, precision=Precision.FLOAT32, pad_id=0, device=CPU)
     reward.mean, reward.std = 0.5, 2.0
     moved(reward, [parameter for _, parameter in reward.trained_parameters()])
     learning = [name for name, _ in reward.trained_parameters()]

@@ -10,6 +10,7 @@ from plaudit.models.reward import RewardModel, new_reward_model
 from plaudit.models.tiny import tiny_model
 from plaudit.models.value import ValueModel
 
+CPU = torch.device("cpu")
 ALL = TrainLayers(kind="all")
 UPPER = TrainLayers(kind="upper", num_upper=1)
 LORA = TrainLayers(kind="lora", lora_rank=4, lora_alpha=8)
@@ -17,7 +18,7 @@ every_way = pytest.mark.parametrize("train", [ALL, UPPER, LORA], ids=["all", "up
 
 
 def reward_model(train: TrainLayers) -> RewardModel:
-    reward = new_reward_model("tiny", train, seed=0, precision=Precision.FLOAT32, pad_id=0)
+    reward = new_reward_model("tiny", train, seed=0, precision=Precision.FLOAT32, pad_id=0, device=CPU)
     reward.mean, reward.std = 0.7, 1.9
     return reward
 

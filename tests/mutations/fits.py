@@ -361,8 +361,8 @@ MUTATIONS = [
     Mutation(
         "a function's NaN is let pass",
         "rewards/textual.py",
-        "or not all(math.isfinite(float(score)) for score in scores)",
-        "",
+        "len(scores) != len(texts) or num_bad:",
+        "len(scores) != len(texts):",
         (TEXTUAL,),
     ),
     Mutation(

@@ -65,14 +65,14 @@ def test_verdicts_name_rows_and_dialogues() -> None:
 
 
 def test_the_rule_of_length_is_what_training_says() -> None:
-    """Three training pairs, the longer answer preferred in two; of the test pairs it is right on the second only."""
+    """Three training pairs, the longer answer preferred in two. In both test pairs it is the shorter one: too late."""
     found = rows_of([pair(0), pair(1), pair(2)], [pair(3), pair(4)])
-    train, test = {TOKENS: np.array([9.0, 1, 5, 4, 2, 3])}, {TOKENS: np.array([1.0, 2, 7, 3])}
+    train, test = {TOKENS: np.array([9.0, 1, 5, 4, 2, 3])}, {TOKENS: np.array([1.0, 2, 3, 7])}
     name, chosen, scores = _longer_or_shorter(train, test, found)
     assert (name, chosen) == ("length", "longer")
-    assert scores.tolist() == [1, 2, 7, 3]
+    assert scores.tolist() == [1, 2, 3, 7]
     _, chosen, scores = _longer_or_shorter({TOKENS: -train[TOKENS]}, test, found)
-    assert (chosen, scores.tolist()) == ("shorter", [-1, -2, -7, -3])
+    assert (chosen, scores.tolist()) == ("shorter", [-1, -2, -3, -7])
 
 
 def test_told_the_set_each_has_its_own_rule() -> None:
@@ -84,16 +84,15 @@ def test_told_the_set_each_has_its_own_rule() -> None:
     assert scores.tolist() == [1, 2, -7, -3]
 
 
-def test_the_likelihood_is_summed_or_a_token_whichever_was_right() -> None:
-    """The preferred answer is less likely as a whole and likelier a token: -6 over 6 tokens against -4 over 2."""
+def test_the_likelihood_is_summed_or_a_token_whichever_was_right_in_training() -> None:
+    """Preferred in training: less likely as a whole, likelier a token (-6 over 6, -4 over 2). In the test: the reverse."""
     found = rows_of([pair(0)], [pair(1)])
     train = {LOGPROB: np.array([-6.0, -4]), TOKENS: np.array([6.0, 2])}
-    _, chosen, scores = _likelihood(train, {LOGPROB: np.array([-8.0, -3]), TOKENS: np.array([4.0, 1])}, found)
-    assert (chosen, scores.tolist()) == ("mean a token", [-2, -3])
-    _, chosen, scores = _likelihood(
-        {LOGPROB: -train[LOGPROB], TOKENS: np.ones(2)}, {LOGPROB: np.array([-8.0, -3]), TOKENS: np.ones(2)}, found
-    )
-    assert chosen == "sum"
+    test = {LOGPROB: np.array([-3.0, -8]), TOKENS: np.array([1.0, 4])}
+    _, chosen, scores = _likelihood(train, test, found)
+    assert (chosen, scores.tolist()) == ("mean a token", [-3, -2])
+    _, chosen, scores = _likelihood(test, train, found)
+    assert (chosen, scores.tolist()) == ("sum", [-6, -4])
 
 
 def test_a_baseline_is_compared_where_neither_ties() -> None:

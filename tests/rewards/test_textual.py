@@ -110,3 +110,9 @@ def test_a_function_without_columns_gets_none() -> None:
 def test_a_function_that_returns_something_else_is_told_so(scores: list[float], message: str) -> None:
     with pytest.raises(PlauditError, match=f"must return one finite number a completion: {message}"):
         FunctionScorer(lambda prompts, completions: scores)(PROMPTS, ROLLOUTS)
+
+
+@pytest.mark.parametrize("returned", [None, 1.0, [1.0, None, 1.0, 1.0], ["a", "b", "c", "d"]])
+def test_a_function_that_returns_no_numbers_is_told_so(returned: object) -> None:
+    with pytest.raises(PlauditError, match=r"one finite number a completion: 4 completions, got (None|1\.0|\[)"):
+        FunctionScorer(lambda prompts, completions: returned)(PROMPTS, ROLLOUTS)  # type: ignore[arg-type, return-value]

@@ -140,6 +140,16 @@ def test_rankings_follow_from_the_seed_and_the_prompt_alone() -> None:
     assert some == [of_prompt[record.id] for record in some]
 
 
+def test_everybody_feels_otherwise_about_every_prompt() -> None:
+    """Two people of one mind and noise, answers all alike: their orders agree no more often than two deals of cards."""
+    panel = [SimulatedPerson(name, 1.0, tie=0.0) for name in ("one", "other")]
+    found = panel_rankings(panel, PROMPTS, ANSWERS, [[0.5] * 4] * 40, per_prompt=2, seed=0)
+    ranks = {name: [record.ranks for record in found if record.annotator == name] for name in ("one", "other")}
+    assert sum(a == b for a, b in zip(ranks["one"], ranks["other"], strict=True)) <= 6
+    # Of 24 orders, 40 deals show 20 or so.
+    assert len(set(ranks["one"])) >= 12
+
+
 def test_nobody_sees_more_than_the_order_shows() -> None:
     """The utility reaches a ranking through the ranks only."""
     dumped = [record.model_dump(exclude={"ranks"}) for record in rankings(utilities=worths(seed=1))]

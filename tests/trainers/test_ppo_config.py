@@ -44,7 +44,7 @@ CONFIGS += [ExperienceConfig, EpochsConfig, OptimiserConfig]
         ({"gae_lambda": -0.1}, r"must lie in \[0, 1\], got 1.0 and -0.1"),
         ({"kl_target": 0.0}, "needs kl_target and a starting kl_coef above 0"),
         ({"kl_target": 6.0, "kl_coef": 0.0}, "needs kl_target and a starting kl_coef above 0"),
-        ({"kl_horizon": 0.0}, "kl_horizon must be above 0, got 0.0"),
+        ({"kl_horizon": 7.0, "experience": experience()}, "kl_horizon = 7.0 is shorter than a step of 8 answers"),
         ({"checkpoint_every": -1}, "may not be negative and num_checkpoints must be at least 1, got -1 and 2"),
         ({"num_checkpoints": 0}, "num_checkpoints must be at least 1, got 8 and 0"),
     ],

@@ -17,12 +17,13 @@ from plaudit.runs import read_metrics
 from plaudit.schemas.conversation import assistant, prompt_id, user
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration
+from plaudit.text.demonstrations import encoded_demonstrations
 from plaudit.text.prompts import TooLong, encoded_prompts
 from plaudit.trainers import sft
 from plaudit.trainers.epochs import EpochsConfig
 from plaudit.trainers.minibatches import held_out
 from plaudit.trainers.optimisation import OptimiserKind
-from plaudit.trainers.sft import DemonstrationLoss, SFTConfig, encoded_demonstrations, mean_nll, train
+from plaudit.trainers.sft import DemonstrationLoss, SFTConfig, mean_nll, train
 from tests.trainers.toy import ALL, UPPER, demonstrations, fast, letters, rows_of
 
 PAIRS = [("hi", "abc"), ("what is this?", "e"), ("why", ""), ("go on", "a longer answer")]
@@ -209,9 +210,9 @@ def test_a_demonstration_over_the_limit_is_refused_or_dropped_and_counted(tmp_pa
     rows, kept = encoded_demonstrations([long, *records], codec, max_tokens=64, drop_too_long=True)
     assert kept == records
     assert len(rows) == 6
-    with pytest.raises(PlauditError, match="no demonstration to learn from within 64 tokens"):
+    with pytest.raises(PlauditError, match=r"no demonstration to \w+ .*within 64 tokens"):
         encoded_demonstrations([long], codec, max_tokens=64, drop_too_long=True)
-    with pytest.raises(PlauditError, match=r"there is no demonstration to learn from$"):
+    with pytest.raises(PlauditError, match="there is no demonstration to"):
         encoded_demonstrations([], codec, max_tokens=64, drop_too_long=False)
     train(config_of(tmp_path / "run", max_tokens=64, drop_too_long=True), [long, *demonstrations(16)])
     assert "16 demonstrations (3 held out), 1 dropped" in (tmp_path / "run" / "log.txt").read_text()

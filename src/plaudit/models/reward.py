@@ -82,7 +82,7 @@ class RewardModel(nn.Module):
 
 
 def new_reward_model(
-    name: str, train: TrainLayers, *, seed: int, precision: Precision, pad_id: int, device: torch.device
+    name: str, train: TrainLayers, *, seed: int, precision: Precision, pad_id: int, device: torch.device | None = None
 ) -> RewardModel:
     """A reward model on the layers of the causal model `name`, head drawn from N(0, 1 / (D + 1)), no bias.
 
@@ -101,6 +101,7 @@ def new_reward_model(
     with torch.no_grad():
         model.score.weight.copy_(torch.randn(1, width, generator=generator) / (width + 1) ** 0.5)
     model.eval()
+    device = device or torch.device("cpu")
     return RewardModel(model.to(device), train, mixed=precision.is_mixed_on(device))
 
 

@@ -65,10 +65,13 @@ class FunctionScorer:
         names = sorted({name for values in self._columns.values() for name in values})
         columns = {name: [self._columns.get(prompt.id, {}).get(name) for prompt in asked] for name in names}
         texts = ["\n".join(message.text for message in prompt.messages) for prompt in asked]
-        scores = self._function(texts, list(rollouts.texts), **columns)
-        if len(scores) != len(texts) or not all(math.isfinite(float(score)) for score in scores):
-            raise PlauditError(
-                f"the reward function must return one finite number a completion: {len(texts)} completions, got "
-                f"{len(scores)} values, {sum(not math.isfinite(float(score)) for score in scores)} of them not finite"
-            )
-        return Scores(torch.tensor([float(score) for score in scores]))
+        returned = self._function(texts, list(rollouts.texts), **columns)
+        expected = f"the reward function must return one finite number a completion: {len(texts)} completions, got"
+        try:
+            scores = [float(score) for score in returned]
+        except (TypeError, ValueError) as error:
+            raise PlauditError(f"{expected} {returned!r:.60}: {error}") from error
+        num_bad = sum(not math.isfinite(score) for score in scores)
+        if len(scores) != len(texts) or num_bad:
+            raise PlauditError(f"{expected} {len(scores)} values, {num_bad} of them not finite")
+        return Scores(torch.tensor(scores))

@@ -114,8 +114,11 @@ class PPOConfig:
             raise PlauditError(f"gamma and gae_lambda must lie in [0, 1], got {self.gamma} and {self.gae_lambda}")
         if self.kl_target is not None and (self.kl_target <= 0 or self.kl_coef == 0):
             raise PlauditError("an adaptive coefficient needs kl_target and a starting kl_coef above 0")
-        if self.kl_horizon is not None and self.kl_horizon <= 0:
-            raise PlauditError(f"kl_horizon must be above 0, got {self.kl_horizon}")
+        if self.kl_horizon is not None and self.kl_horizon < self.experience.num_answers:
+            raise PlauditError(
+                f"kl_horizon = {self.kl_horizon} is shorter than a step of {self.experience.num_answers} answers: the "
+                "coefficient would leap, and could fall below 0"
+            )
 
     @property
     def resolved_kl_horizon(self) -> float:
