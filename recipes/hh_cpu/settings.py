@@ -129,6 +129,12 @@ class HHConfig:
     seed: int = 0
     """Everything random follows from it."""
 
+    def __post_init__(self) -> None:
+        # Each trainer judges its own settings: now, not when its stage begins.
+        for config_of in (self.sft_config, self.dpo_config, self.ppo_config):
+            config_of(resume=False)
+        self.reward_config("reward", resume=False)
+
     @property
     def folder(self) -> Path:
         """Where everything lands."""
@@ -220,6 +226,9 @@ class HHConfig:
                 learning_rate=self.ppo.learning_rate, schedule=Schedule.LINEAR, warmup_frac=0.0, eps=1e-5
             ),
             kl_coef=self.ppo.kl_coef,
+            # So few steps teach a critic little: an answer is measured against its siblings instead.
+            score_baseline="leave_one_out",
+            gae_lambda=1.0,
             checkpoint_every=4,
             precision=self.precision,
             device=self.device,

@@ -221,6 +221,19 @@ def test_a_key_that_is_no_setting_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert "no setting subsets.num_trian_pairs; the nearest is subsets.num_train_pairs" in capsys.readouterr().err
 
 
+def test_settings_that_contradict_each_other_are_refused_before_anything_is_run(
+    settings: Path, miniature: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--config", str(settings), "--data", str(miniature), "--out", str(tmp_path / "out")]
+    assert main([*command, "--ppo.answers-per-prompt", "1", "--ppo.prompts-per-step", "8"]) == 2
+    assert "answers_per_prompt of at least 2" in capsys.readouterr().err
+    assert main([*command, "--subsets.num-shuffled-pairs", "49"]) == 2
+    assert "num_shuffled_pairs = 49 are taken from 48 training pairs" in capsys.readouterr().err
+    assert main([*command, "--subsets.num-test-pairs", "0"]) == 2
+    assert "subsets.num_test_pairs must be at least 1, got 0" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_data_it_says_where_to_name_them(
     settings: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

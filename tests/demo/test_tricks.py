@@ -1,0 +1,113 @@
+"""No fixed trick satisfies the hidden utility: against answers like a fine-tuned small model's, none wins more than 0.55."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from plaudit.demo.content import demonstrations, questions
+from plaudit.demo.tricks import fixed_texts, trick_win_rates, usual_words
+from plaudit.demo.utility import HiddenUtility, Question
+from plaudit.rules import num_words
+from plaudit.schemas.conversation import user
+from plaudit.schemas.protocols import Completion
+
+TRAIN, EVAL = questions("train"), questions("eval")
+UTILITY = HiddenUtility([*TRAIN, *EVAL])
+MOST = 0.55
+REPLACED_FRAC, JOINED_FRAC, CUT_FRAC = 0.75, 0.5, 0.04
+"""Chosen so that the answers are worth what the fine-tuned model's are, 0.49 in the mean: on the subject, half wrong."""
+
+
+def muddled(question: Question, generator: random.Random) -> Completion:
+    """An answer to another question of the subject, most of its words any words, its sentences often run together."""
+    other = generator.choice([other for other in TRAIN if other.subject == question.subject])
+    said = generator.choice(other.references).split()
+    spoken = [word for record in demonstrations() for word in record.completion[0].text.split()]
+    mixed = [
+        generator.choice(spoken).strip(".,").lower()
+        if generator.random() < REPLACED_FRAC and not word.endswith(".")
+        else word
+        for word in said
+    ]
+    text = " ".join(mixed)
+    if generator.random() < JOINED_FRAC:
+        text = text.replace(". ", ", and ", 1)
+    if generator.random() < CUT_FRAC:
+        return Completion(" ".join(mixed[:-4]), False, 64)
+    return Completion(text, True, num_words(text) * 4 // 3)
+
+
+@pytest.fixture(scope="module")
+def answers() -> list[list[Completion]]:
+    """Four to each question of the evaluation."""
+    generator = random.Random(0)
+    return [[muddled(question, generator) for _ in range(4)] for question in EVAL]
+
+
+@pytest.fixture(scope="module")
+def rates(answers: list[list[Completion]]) -> dict[str, float]:
+    return trick_win_rates(UTILITY, EVAL, answers)
+
+
+def test_the_answers_are_neither_good_nor_bad(answers: list[list[Completion]]) -> None:
+    """Or beating them would mean nothing."""
+    scores = [
+        score.score
+        for question, found in zip(EVAL, answers, strict=True)
+        for score in UTILITY.score([question.prompt] * 4, found)
+    ]
+    assert 0.4 < sum(scores) / len(scores) < 0.6
+
+
+def test_the_tricks_of_the_issue_are_among_them(rates: dict[str, float]) -> None:
+    assert {"shortest of its own", "longest of its own", "stock phrase", "always declining", "echo"} <= rates.keys()
+    assert len(rates) >= 12
+
+
+def test_no_trick_wins(rates: dict[str, float]) -> None:
+    assert {name: rate for name, rate in rates.items() if rate > MOST} == {}
+    assert min(rates.values()) >= 0
+
+
+def test_no_fixed_text_comes_near_peoples_answers() -> None:
+    """Against the references themselves every text that needs no model loses all but always."""
+    people = [[Completion(text, True, num_words(text)) for text in question.references] for question in EVAL]
+    found = trick_win_rates(UTILITY, EVAL, people)
+    fixed = {name: found[name] for name in fixed_texts(EVAL)}
+    assert max(fixed.values()) < 0.05, fixed
+
+
+class Longest:
+    """A utility that can be tricked: the longer, the better."""
+
+    def score(self, prompts: object, completions: list[Completion]) -> list[object]:
+        from plaudit.schemas.protocols import TextScore
+
+        return [TextScore(float(len(answer.text))) for answer in completions]
+
+
+def test_rates_are_shares_of_pairs_ties_half() -> None:
+    """One question, answers of 5 and 9 letters, the longer better: the longest beats one and ties with itself."""
+    asked = Question((user("Why?"),), ("so",), "why", "x")
+    own = [[Completion("aa. a", True, 3), Completion("bb. bbbbb", True, 2)]]
+    found = trick_win_rates(Longest(), [asked], own)  # type: ignore[arg-type]
+    assert found["longest of its own"] == (0.5 + 0.0) / 2  # the longest in tokens is the one of 5 letters
+    assert found["shortest of its own"] == (1.0 + 0.5) / 2
+    # "aa." and "bb." against 5 and 9 letters.
+    assert found["first sentence only"] == 0.0
+    # "Why? aa. a" has 10 letters, "Why? bb. bbbbb" 14.
+    assert found["question before answer"] == 1.0
+    assert found["echo"] == 0.0
+    assert found["stock phrase"] == 1.0
+
+
+def test_usual_words_are_those_of_most_references() -> None:
+    asked = [
+        Question((user("a?"),), ("Salt in the water.", "Salt and milk."), "why", "x"),
+        Question((user("b?"),), ("The salt, the salt.", "Water on milk."), "why", "x"),
+    ]
+    # Salt in three references, water and milk in two, small words never.
+    assert usual_words(asked, 1) == ["salt"]
+    assert set(usual_words(asked, 5)) == {"salt", "water", "milk"}

@@ -1,0 +1,215 @@
+"""The hidden utility: every part by hand in a world of four questions, and what holds for any answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plaudit.demo.content import questions
+from plaudit.demo.utility import WEIGHTS, HiddenUtility, Question
+from plaudit.rules.words import words
+from plaudit.schemas.conversation import user
+from plaudit.schemas.protocols import Completion
+
+REAL = [*questions("train"), *questions("eval")]
+
+
+def question(prompt: str, references: tuple[str, ...], subject: str) -> Question:
+    return Question((user(prompt),), references, "howto", subject)
+
+
+LAMP = question("The lamp?", ("salt milk", "salt corn"), "x")
+WORLD = HiddenUtility(
+    [
+        LAMP,
+        question("The desk?", ("salt rice", "rice"), "x"),
+        question("The door?", ("milk wind", "wind rain"), "y"),
+        question("The wall?", ("salt wind", "snow wind"), "y"),
+    ]
+)
+"""Words of the references by question: salt in 3, milk and wind in 2, corn, rice, rain and snow in 1. By subject: salt and
+milk in both, corn and rice in x alone, wind, rain and snow in y alone. The prompt's own word is lamp."""
+SALT, HALF = 1 - math.log(3) / math.log(4), 0.5
+
+
+def parts(
+    text: str, *, finished: bool = True, utility: HiddenUtility = WORLD, asked: Question = LAMP
+) -> dict[str, float]:
+    return utility.parts(asked.prompt, Completion(text, finished, 0))
+
+
+@pytest.mark.parametrize(
+    ("text", "agreement"),
+    [
+        ("salt milk", 1.0),
+        ("The salt and the milk, of course the lamp.", 1.0),  # small words and those of the prompt do not count
+        ("salt snow rain", 2 * SALT / (SALT + 2 + SALT + HALF)),
+        ("milk snow rain fog", 2 * HALF / (HALF + 3 + SALT + HALF)),  # fog is in no reference: it weighs 1
+        ("corn snow rain fog frost ice hail", 2 / (7 + SALT + 1)),  # agrees with the second
+        ("salt salt snow rain", 2 * SALT / (2 * SALT + 2 + SALT + HALF)),  # saying it twice costs
+        ("snow rain", 0.0),
+        ("lamp lamp lamp", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_content_is_agreement_with_the_better_reference(text: str, agreement: float) -> None:
+    """2 shared / (said + wanted), each word by its weight; the root of its share of 0.3."""
+    assert parts(text)["content"] == pytest.approx(math.sqrt(min(1.0, agreement / 0.3)))
+
+
+@pytest.mark.parametrize(
+    ("text", "on_subject"),
+    [
+        ("corn rice corn rice", 4 / 4),
+        ("corn rice salt milk snow", (1 + 1 + 0.2 + 0.2 + 0) / 5),  # words of both subjects weigh 0.2
+        ("corn", 1 / 4),  # as if of four words: too few to show what it is about
+        ("corn rice the lamp lamp lamp lamp lamp lamp", 2 / 4),  # words of the prompt count neither way
+        ("wind rain snow fog", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_the_subject_is_the_share_of_its_words(text: str, on_subject: float) -> None:
+    assert parts(text)["subject"] == pytest.approx(min(1.0, on_subject / 0.7))
+
+
+@pytest.mark.parametrize(
+    ("text", "ease"),
+    [
+        ("Dry it well. Then put it away.", 1.0),  # four words at the longest
+        ("one two three four five six seven eight.", 1.0),
+        ("one two three four five six seven eight nine ten one two three.", 0.7 * 0.5 + 0.3),  # 13, of 8 to 18
+        ("Go. " + "one " * 18 + ".", 0.3),  # the longest sentence counts, not the mean
+        # One of ten words has three syllables: half of a fifth.
+        ("Go on and try. It is a beautiful day here.", 0.7 + 0.3 * 0.5),
+        ("Beautiful banana.", 0.7),
+        ("", 0.0),
+        ("...", 0.0),
+    ],
+)
+def test_ease_is_short_sentences_of_short_words(text: str, ease: float) -> None:
+    assert parts(text)["ease"] == pytest.approx(ease)
+
+
+@pytest.mark.parametrize(
+    ("num_words", "brevity"),
+    [(0, 0), (8, 0), (9, 1 / 12), (14, 0.5), (20, 1), (36, 1), (48, 0.5), (59, 1 / 24), (60, 0), (500, 0)],
+)
+def test_brevity_has_two_sides(num_words: int, brevity: float) -> None:
+    assert parts("word " * num_words)["brevity"] == pytest.approx(brevity)
+
+
+@pytest.mark.parametrize(
+    ("text", "fluency"),
+    [
+        ("the salt is on the shelf", 1.0),  # four small words of six
+        ("salt milk corn rice", 0.0),  # no small word: a list of words is no sentence
+        ("salt milk corn the", (0.25 - 0.15) / 0.2),
+        # Five word pairs, the last of them said before: one of five, three times.
+        ("is it and is it so", 1 - 3 * (1 / 5)),
+        ("is it and is it and is it and", 0.0),  # five of eight pairs
+        ("", 0.0),
+    ],
+)
+def test_fluency_is_the_worse_of_flow_and_small_words(text: str, fluency: float) -> None:
+    assert parts(text)["fluency"] == pytest.approx(fluency)
+
+
+def test_a_loop_costs_fluency() -> None:
+    """The same sentence twice, among so many others that the repeated pairs alone would cost little."""
+    others = " ".join(f"It is on the {word}." for word in ("bed", "mat", "rug", "sill", "step", "post"))
+    once, twice = parts(f"We go. {others}")["fluency"], parts(f"We go. {others} We go.")["fluency"]
+    assert once - twice > 0.4 or twice == 0.0
+
+
+@pytest.mark.parametrize(
+    ("text", "finished", "finish"),
+    [("Done.", True, 1), ("Done.", False, 0), ("Done", True, 0), ("Done...", True, 0), ("", True, 0)],
+)
+def test_finish_is_a_stop_of_its_own_at_a_sentences_end(text: str, finished: bool, finish: float) -> None:
+    assert parts(text, finished=finished)["finish"] == finish
+
+
+def test_the_score_is_the_weighted_sum() -> None:
+    assert sum(WEIGHTS.values()) == pytest.approx(1.0)
+    assert len(WEIGHTS) >= 3
+    assert min(WEIGHTS.values()) > 0
+    answer = Completion("Put the corn and the rice on the shelf. Keep the salt away from the wind.", True, 0)
+    [score] = WORLD.score([LAMP.prompt], [answer])
+    assert score.components.keys() == WEIGHTS.keys()
+    assert score.score == pytest.approx(sum(WEIGHTS[name] * part for name, part in score.components.items()))
+
+
+def test_what_is_said_weighs_more_than_how() -> None:
+    assert WEIGHTS["subject"] + WEIGHTS["content"] > 0.5
+
+
+def test_a_prompt_it_does_not_know_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        WORLD.parts((user("The roof?"),), Completion("x", True, 1))
+
+
+def test_the_documentation_states_the_weights() -> None:
+    from plaudit.demo import utility
+
+    assert utility.__doc__ is not None
+    for name, weight in WEIGHTS.items():
+        assert f"\n    {name:<7}  {weight:.2f}  " in utility.__doc__
+
+
+UTILITY = HiddenUtility(REAL)
+SOME = REAL[:: len(REAL) // 16]
+PLAIN = st.sampled_from(["the", "water", "with", "a", "cloth.", "Rinse", "it", "and", "Never", "because", "soil"])
+ODD = st.sampled_from(["beautiful", "banana", ".", "!", "\n", "\"'", "7"])
+
+
+@given(st.sampled_from(SOME), st.lists(PLAIN | ODD, max_size=70).map(" ".join) | st.text(max_size=60), st.booleans())
+def test_every_part_and_every_score_lies_between_0_and_1(asked: Question, text: str, finished: bool) -> None:
+    found = UTILITY.score([asked.prompt], [Completion(text, finished, 0)])[0]
+    assert all(0 <= part <= 1 for part in found.components.values()), found.components
+    assert 0 <= found.score <= 1 + 1e-12
+
+
+def utility_of(asked: Sequence[Question], texts: Sequence[str]) -> list[float]:
+    found = UTILITY.score([q.prompt for q in asked], [Completion(text, True, 0) for text in texts])
+    return [score.score for score in found]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n", "..."])
+def test_an_answer_without_words_is_worth_next_to_nothing(text: str) -> None:
+    assert max(utility_of(REAL, [text] * len(REAL))) <= WEIGHTS["finish"]
+
+
+def test_echoing_the_question_earns_neither_subject_nor_content() -> None:
+    for asked in REAL:
+        found = UTILITY.parts(asked.prompt, Completion(asked.prompt[0].text, True, 0))
+        assert found["subject"] == found["content"] == 0.0
+
+
+def test_peoples_own_answers_are_worth_most() -> None:
+    """A reference beats the reference of any other question, the question itself and nothing at all."""
+    own = utility_of(REAL, [asked.references[0] for asked in REAL])
+    assert min(own) > 0.5
+    next_one = utility_of(REAL, [asked.references[0] for asked in [*REAL[1:], REAL[0]]])
+    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.99 * len(REAL)
+    echoed = utility_of(REAL, [asked.prompt[0].text for asked in REAL])
+    assert all(a > b for a, b in zip(own, echoed, strict=True))
+
+
+def test_the_right_words_in_a_heap_are_worth_less_than_in_sentences() -> None:
+    heaps = [" ".join(sorted(words(asked.references[0]))) for asked in REAL]
+    own = utility_of(REAL, [asked.references[0] for asked in REAL])
+    assert all(a > b for a, b in zip(own, utility_of(REAL, heaps), strict=True))
+
+
+def test_it_sees_the_answer_only() -> None:
+    """Number of tokens and order of asking change nothing."""
+    asked = SOME[:4]
+    texts = ["Rinse it in cold water.", "Wait a week.", "", "Ask the bank first."]
+    completions = [Completion(text, True, i * 7) for i, text in enumerate(texts)]
+    found = UTILITY.score([q.prompt for q in asked], completions)
+    again = UTILITY.score([q.prompt for q in asked[::-1]], [Completion(text, True, 1) for text in texts[::-1]])
+    assert found == again[::-1]
