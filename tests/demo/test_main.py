@@ -7,13 +7,14 @@ import math
 import re
 import shutil
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from plaudit.cli.main import main
-from plaudit.demo.content import questions
+from plaudit.demo.content import Content, content, questions
 from plaudit.formats.native import read
 from plaudit.runs import installed_versions
 from plaudit.schemas.conversation import prompt_id
@@ -166,3 +167,32 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert main(["demo", "--model", "tiny", "--out", str(tmp_path)]) == 2
     assert "give a new folder with --out" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def leaky(which: str) -> Content:
+    """The texts, with one of the held-out side in training."""
+    whole = content(0, num_held=8, num_train=24, num_eval=32)
+    match which:
+        case "question":
+            return replace(whole, train=[*whole.train, whole.eval[5]])
+        case "asked in a demonstration":
+            asked = whole.learnt[0].model_copy(update={"prompt": whole.eval[5].prompt})
+            return replace(whole, learnt=[*whole.learnt, asked])
+    return replace(whole, learnt=[*whole.learnt, whole.held[2]])
+
+
+@pytest.mark.parametrize(
+    ("which", "what"),
+    [
+        ("question", "1 of the 32 prompts"),
+        ("asked in a demonstration", "1 of the 32 prompts"),
+        ("demonstration", "1 of the 8 held-out demonstrations"),
+    ],
+)
+def test_nothing_is_evaluated_on_that_was_trained_on(
+    which: str, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("plaudit.demo.main.content", lambda *_, **__: leaky(which))
+    assert main(["demo", "--model", "tiny", "--out", str(tmp_path / "out")]) == 2
+    assert f"{what} to evaluate on were trained on" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "sft").exists()
