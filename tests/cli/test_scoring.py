@@ -202,3 +202,47 @@ def test_prompts_may_stand_in_a_file_of_rankings(plaudit: Plaudit, rankings: Pat
     module(tmp_path, "def f(prompts, completions):\n    return [0.0] * len(completions)\n")
     words = ("--data", rankings, "--model", "tiny", "--reward-function", "f.py:f", "--out", "run", *FEW_ANSWERS)
     assert plaudit("ppo", *words).status == 0
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Path:
+    path = tmp_path / "held.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"held {i}"}) + "\n" for i in range(3)))
+    return path
+
+
+def test_the_monitor_looks_at_prompts_of_its_own(plaudit: Plaudit, prompts: Path, held: Path, trained: Trained) -> None:
+    words = ("--data", prompts, "--model", trained.sft, "--reward-model", trained.reward, *FEW_ANSWERS)
+    watch = ("--monitor.every", "1", "--monitor-prompts", held, "--monitor-judge", trained.reward)
+    for command in ("ppo", "rloo"):
+        assert plaudit(command, *words, *watch, "--out", command).status == 0
+        row = json.loads(Path(command, "metrics.jsonl").read_text().splitlines()[0])
+        assert 0 <= row["monitor/win_rate"] <= 1
+        assert row["monitor/length"] > 0
+    assert plaudit("ppo", *words, *watch[:4], "--out", "form").status == 0
+    row = json.loads(Path("form", "metrics.jsonl").read_text().splitlines()[0])
+    assert "monitor/win_rate" not in row
+    assert "monitor/repetition" in row
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--monitor.every", "1"), "monitor_prompts and monitor.every belong together"),
+        (("--monitor-prompts", "held.jsonl"), "monitor_prompts and monitor.every belong together"),
+        (("--monitor-judge", "somewhere"), "monitor_judge needs monitor_prompts"),
+        (("--monitor.every", "1", "--monitor-prompts", "prompts.jsonl"), "were trained on"),
+        (
+            ("--monitor.every", "1", "--monitor-prompts", "held.jsonl", "--monitor-judge", "nowhere"),
+            "'nowhere' could not",
+        ),
+    ],
+)
+def test_a_monitor_that_cannot_be(
+    plaudit: Plaudit, prompts: Path, held: Path, trained: Trained, words: tuple[str, ...], message: str
+) -> None:
+    common = ("--data", prompts, "--model", trained.sft, "--reward-model", trained.reward, *FEW_ANSWERS)
+    outcome = plaudit("ppo", *common, "--out", "run", *words)
+    assert outcome.status == 2
+    assert message in outcome.err
+    assert not Path("run", "metrics.jsonl").exists()

@@ -10,20 +10,23 @@ from plaudit.demo.content import demonstrations, questions
 from plaudit.demo.tricks import fixed_texts, trick_win_rates, usual_words
 from plaudit.demo.utility import HiddenUtility, Question
 from plaudit.rules import num_words
+from plaudit.rules.form import sentences
 from plaudit.schemas.conversation import user
 from plaudit.schemas.protocols import Completion
 
 TRAIN, EVAL = questions("train"), questions("eval")
 UTILITY = HiddenUtility([*TRAIN, *EVAL])
 MOST = 0.55
-REPLACED_FRAC, JOINED_FRAC, CUT_FRAC = 0.75, 0.5, 0.04
-"""Chosen so that the answers are worth what the fine-tuned model's are, 0.49 in the mean: on the subject, half wrong."""
+REPLACED_FRAC, JOINED_FRAC, LONGER_FRAC, CUT_FRAC = 0.5, 0.4, 0.25, 0.04
+"""Chosen so that the answers are like the fine-tuned model's in worth, length and sentences: on the subject, half wrong."""
 
 
 def muddled(question: Question, generator: random.Random) -> Completion:
     """An answer to another question of the subject, most of its words any words, its sentences often run together."""
-    other = generator.choice([other for other in TRAIN if other.subject == question.subject])
-    said = generator.choice(other.references).split()
+    others = [other for other in TRAIN if other.subject == question.subject]
+    said = generator.choice(generator.choice(others).references).split()
+    if generator.random() < LONGER_FRAC:
+        said += sentences(generator.choice(generator.choice(others).references))[0].split()
     spoken = [word for record in demonstrations() for word in record.completion[0].text.split()]
     mixed = [
         generator.choice(spoken).strip(".,").lower()

@@ -81,7 +81,7 @@ MUTATIONS = [
     Mutation(
         "quality is measured on the training data",
         "trainers/reward.py",
-        "quality_on(raw_scores(model, held.rows, micro), held, sources)",
+        "quality_on(raw_scores(model, held.rows, micro), held, held_groups)",
         "quality_on(raw_scores(model, data.rows, micro), data)",
         (REWARD,),
     ),

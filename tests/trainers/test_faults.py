@@ -109,7 +109,7 @@ def test_a_sampler_that_disagrees_ends_the_run(start: str, tmp_path: Path, monke
     monkeypatch.setattr(PPO, "step", step)
     with pytest.raises(PlauditError, match="sampler's and the learner's distributions differ"):
         train(config, PROMPTS, scorer=ES)
-    assert status(tmp_path / "run") == "failed"
+    assert status(tmp_path / "run") == "stopped"
     assert 3 <= last_step(tmp_path / "run") < 8
 
 

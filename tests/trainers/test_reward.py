@@ -18,6 +18,7 @@ from plaudit.runs import read_metrics, spawn_seed
 from plaudit.schemas.conversation import assistant, prompt_id, user
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison, Ranking, Verdict
+from plaudit.schemas.preference import PreferenceGroup
 from plaudit.text.preferences import encoded_groups
 from plaudit.text.prompts import TooLong, encoded_prompts
 from plaudit.trainers.epochs import EpochsConfig
@@ -225,7 +226,7 @@ def test_a_prompt_is_never_on_both_sides_of_the_split(start: str) -> None:
     ]
     codec = load_codec(start)
     encoded, groups = encoded_groups(preference_groups(records), codec, max_tokens=512, drop_too_long=False)
-    data, held, sources = split_groups(encoded, groups, 0.3, 0, codec.pad_id)
+    data, held, held_groups = split_groups(encoded, groups, 0.3, 0, codec.pad_id)
     assert held is not None
     assert (data.num_groups, held.num_groups) == (21, 9)
 
@@ -238,7 +239,7 @@ def test_a_prompt_is_never_on_both_sides_of_the_split(start: str) -> None:
 
     assert not questions(data) & questions(held)
     out = held_out([prompt_id(group.prompt) for group in groups], 0.3, 0)
-    assert sources == [group.source for group, is_out in zip(groups, out, strict=True) if is_out]
+    assert held_groups == [group for group, is_out in zip(groups, out, strict=True) if is_out]
 
 
 def answers_of_the_reference(
@@ -311,7 +312,8 @@ def test_ties_do_not_count_as_right_or_wrong(start: str) -> None:
     groups = groups_of(start)
     data = collated_groups(groups, 0)
     scores = torch.tensor([3.0, 2.0, 1.0, 0.0, 5.0, 1.0, 4.0, 0.0, 0.0])
-    found = quality_on(scores, data, ["x", "y", "z"])
+    asked = [PreferenceGroup(prompt=(user(name),), completions=(), pairs=(), source=name) for name in "xyz"]
+    found = quality_on(scores, data, asked)
     assert found is not None
     # 0 over 1 right; 1 over 2 at target 1/4 wrong; 3 under 4 right; 5 over 8 right; 7 over 6 at 9/10 wrong.
     assert found.accuracy.value == pytest.approx(3 / 5)

@@ -52,13 +52,28 @@ class PreferenceRows:
         """The same pairs over the same rows prepared otherwise, with what a reference says of them."""
         return replace(self, rows=rows, ref_logprobs=ref_logprobs)
 
+    def to(self, device: torch.device) -> Self:
+        """The same groups on a device."""
+        return replace(
+            self,
+            rows=self.rows.to(device),
+            group_of_row=self.group_of_row.to(device),
+            pair_a=self.pair_a.to(device),
+            pair_b=self.pair_b.to(device),
+            targets=self.targets.to(device),
+            weights=self.weights.to(device),
+            margins=self.margins.to(device),
+            ref_logprobs=None if self.ref_logprobs is None else self.ref_logprobs.to(device),
+        )
+
     def select_groups(self, groups: Int[Tensor, "M"]) -> Self:
         """The groups at `groups`, all their answers and pairs, renumbered from 0."""
-        new_group = torch.full((self.num_groups,), -1)
-        new_group[groups] = torch.arange(len(groups))
+        device = self.group_of_row.device
+        new_group = torch.full((self.num_groups,), -1, device=device)
+        new_group[groups.to(device)] = torch.arange(len(groups), device=device)
         rows = (new_group[self.group_of_row] >= 0).nonzero().squeeze(-1)
-        new_row = torch.full((len(self.rows),), -1)
-        new_row[rows] = torch.arange(len(rows))
+        new_row = torch.full((len(self.rows),), -1, device=device)
+        new_row[rows] = torch.arange(len(rows), device=device)
         pairs = (new_group[self.group_of_pair] >= 0).nonzero().squeeze(-1)
         return replace(
             self,
@@ -74,9 +89,10 @@ class PreferenceRows:
 
     def micro_batches(self, max_rows: int) -> list[Self]:
         """The groups in portions of at most `max_rows` answers, never one group in two; longest first."""
-        sizes = torch.bincount(self.group_of_row, minlength=self.num_groups)
+        group_of_row = self.group_of_row.cpu()
+        sizes = torch.bincount(group_of_row, minlength=self.num_groups)
         longest = torch.zeros(self.num_groups, dtype=torch.long)
-        longest.scatter_reduce_(0, self.group_of_row, self.rows.lengths.cpu(), reduce="amax")
+        longest.scatter_reduce_(0, group_of_row, self.rows.lengths.cpu(), reduce="amax")
         portions: list[list[int]] = [[]]
         filled = 0
         for group in longest.argsort(descending=True, stable=True).tolist():

@@ -51,8 +51,11 @@ class PPOCommand(ScoredTrainingCommand):
         if self.demonstrations is not None:
             opened = open_records(self.demonstrations)
             demonstrations = of_kinds(opened, Demonstration, file=self.demonstrations, command="ppo --demonstrations")
+        held, judge = self.watched(config.monitor, prompts)
         with self.recorded():
-            result = train(config, prompts, scorer=scorer, demonstrations=demonstrations)
+            result = train(
+                config, prompts, scorer=scorer, demonstrations=demonstrations, held_prompts=held, judge=judge
+            )
         print(
             f"last step: score {result.metrics['score/mean']:.3f}, KL {result.metrics['kl/k1']:.3f} nats an answer, "
             f"{100 * result.metrics['answer/stop_frac']:.0f} % of the answers stop by themselves"

@@ -14,11 +14,18 @@ from pydantic import JsonValue
 
 from plaudit.cli.agreement import check_chat_model, check_scorer_model
 from plaudit.cli.training import TrainingCommand
-from plaudit.formats import Records
+from plaudit.evaluation.evaluate import check_unseen
+from plaudit.evaluation.judges import Judge, ScoreJudge
+from plaudit.evaluation.reward_scorer import RewardModelScorer
+from plaudit.formats import Records, open_records
+from plaudit.models.load import load_codec
+from plaudit.models.policy import TrainLayers
+from plaudit.models.reward import load_reward_model
 from plaudit.rewards import FunctionScorer, Scorer, TextualScorer
 from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Document
+from plaudit.trainers.monitor import MonitorConfig
 
 RewardFunction = Callable[..., list[float]]
 
@@ -32,12 +39,40 @@ class ScoredTrainingCommand(TrainingCommand):
     reward_url: str = ""
     """A server that scores answers (`.../get_reward`); replaces a reward model. Its key comes from PLAUDIT_REWARD_KEY."""
 
+    monitor_prompts: Path | None = None
+    """Prompts that are not trained on, for the hacking monitor; needs config.monitor.every above 0."""
+    monitor_judge: str = ""
+    """Another reward model's folder: whose opinion the monitor compares with the score. Empty watches form alone."""
+
     def files(self) -> dict[str, Path]:
         # Not super(): a dataclass with slots is a new class, which the zero-argument form does not find.
         found = TrainingCommand.files(self)
         if self.reward_function:
             found["reward_function"] = _module_path(self.reward_function)
+        if self.monitor_prompts is not None:
+            found["monitor_prompts"] = self.monitor_prompts
         return found
+
+    def watched(self, monitor: MonitorConfig, trained: Sequence[Messages]) -> tuple[list[Messages], Judge | None]:
+        """The monitor's prompts and judge; none where it is off.
+
+        Raises PlauditError where prompts and `monitor.every` are not given together, or a prompt is trained on.
+        """
+        if (self.monitor_prompts is None) != (monitor.every == 0):
+            raise PlauditError(
+                f"monitor_prompts and monitor.every belong together: got monitor_prompts = {self.monitor_prompts}, "
+                f"monitor.every = {monitor.every}. Set both (monitor.every above 0), or neither"
+            )
+        if self.monitor_prompts is None:
+            if self.monitor_judge:
+                raise PlauditError("monitor_judge needs monitor_prompts to look at")
+            return [], None
+        held = checked_prompts(open_records(self.monitor_prompts), self.monitor_prompts)
+        check_unseen(held, {prompt_id(prompt) for prompt in trained}, str(self.monitor_prompts))
+        if not self.monitor_judge:
+            return held, None
+        judge = load_reward_model(self.monitor_judge, TrainLayers(kind="all"))
+        return held, ScoreJudge(RewardModelScorer(judge, load_codec(self.monitor_judge)))
 
     def scorer(
         self, records: Sequence[AnyRecord], *, model: str, reward_model: str, needs_model: bool

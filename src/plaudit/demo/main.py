@@ -13,14 +13,12 @@ from plaudit.demo.stages import (
     answers_of,
     best_of_four,
     collected_rankings,
-    load_entrant,
     measured,
     policy_of,
-    save_entrant,
 )
 from plaudit.demo.tricks import trick_win_rates
 from plaudit.demo.utility import HiddenUtility
-from plaudit.evaluation.answers import Entrant
+from plaudit.evaluation.answers import Entrant, load_entrant, save_entrant
 from plaudit.evaluation.contest import contest
 from plaudit.evaluation.evaluate import check_unseen
 from plaudit.evaluation.judges import ScoreJudge
@@ -36,14 +34,13 @@ from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.feedback import Ranking
 from plaudit.trainers import dpo, ppo, reward, rloo, sft
 
-HELD_PANEL_FRAC = 0.15
+HELD_PANEL_FRAC = 0.125
 
 
 def run(config: DemoConfig) -> Path:
     """Runs the demo and returns the report's path."""
     stages = Stages(config.folder, {**asdict(config), "out": ""}, say=partial(print, flush=True))
     texts = content(config.seed, num_held=config.num_held, num_train=config.num_train, num_eval=config.num_eval)
-    # Tricks and reference words weigh the same whatever part of the questions a dry run asks.
     utility = HiddenUtility([*texts.train, *texts.eval])
     trained = {prompt_id(record.prompt) for record in texts.learnt} | {prompt_id(q.prompt) for q in texts.train}
     check_unseen([question.prompt for question in texts.eval], trained)
@@ -73,7 +70,7 @@ def run(config: DemoConfig) -> Path:
         lambda resume: dpo.train(replace(config.dpo(), resume=resume), learnt),
     )
     if config.rloo:
-        stages.run("rloo", "RLOO", lambda _: rloo.train(config.rloo_config(), prompts))
+        stages.run("rloo", "RLOO", lambda resume: rloo.train(replace(config.rloo_config(), resume=resume), prompts))
     stages.run(
         "evaluate",
         "evaluation on questions nothing was trained on",

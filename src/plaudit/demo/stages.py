@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 
 from plaudit.demo.settings import NUM_ANSWERS, PER_PROMPT, DemoConfig
 from plaudit.demo.utility import HiddenUtility, Question
@@ -19,7 +16,7 @@ from plaudit.models.policy import PolicyModel, load_policy
 from plaudit.models.reward import load_reward_model
 from plaudit.rewards.textual import completions
 from plaudit.rollout.sampler import sampled
-from plaudit.runs import spawn_seed, write_json
+from plaudit.runs import spawn_seed
 from plaudit.schemas.feedback import Demonstration, Ranking
 from plaudit.schemas.protocols import Completion
 from plaudit.testing.people import default_panel, panel_rankings
@@ -85,15 +82,3 @@ def measured(
         kl=kl.k1,
         perplexity=perplexity_of(policy, codec, held).value,
     )
-
-
-def save_entrant(entrant: Entrant, path: Path) -> None:
-    """Writes an entrant, so that a finished stage need not be repeated."""
-    write_json(path, asdict(entrant))
-
-
-def load_entrant(path: Path) -> Entrant:
-    """Reads it back."""
-    row = json.loads(path.read_text(encoding="utf-8"))
-    row["answers"] = [[Completion(**answer) for answer in options] for options in row["answers"]]
-    return Entrant(**row)

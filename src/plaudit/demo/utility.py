@@ -1,18 +1,18 @@
 """What the simulated people care about: a documented utility with six parts, hidden from training.
 
-    subject  0.44  speaks of the matter: the share of content words that people's reference answers on the same subject
-                   (laundry, plants, ...) use too, words used on many subjects weighing less; full marks from 0.7
-    content  0.22  agreement with the better of two reference answers: F1 of content words, rare words weighing more; the
-                   square root of it, full marks from F1 0.3
-    ease     0.15  easy to read: the longest sentence (full marks up to 8 words, none at 18) and few words of three
-                   syllables or more (none at a fifth), 7 to 3
-    brevity  0.13  full marks from 20 to 36 words, none at 8 or 60
-    fluency  0.03  no repeated word pairs, no loops, and between content words the small words that make sentences
-    finish   0.03  stops by itself, at the end of a sentence
+    points   0.50  each sentence makes a point: it has a word that people's reference answers use on this subject (laundry,
+                   plants, ...) more than on others, not in the question and not said before, and it is short (full marks up
+                   to 10 words, none at 20); the mean over the sentences, over two where there is only one
+    content  0.15  agreement with the better of two reference answers to this question: F1 of content words, rare words
+                   weighing more; the square root of it, full marks from F1 0.2
+    brevity  0.15  full marks from 24 to 34 words, none at 8 or 54
+    plain    0.10  few words of three syllables or more: none at one in seven
+    fluency  0.05  no repeated word pairs, no loops, and between content words the small words that make sentences
+    finish   0.05  stops by itself, at the end of a sentence
 
-Words of the prompt count for neither subject nor content, so echoing it earns nothing; a stock phrase speaks of one subject
-and is asked about eight; rare words weigh more, so a bag of usual words earns little; ease looks at the longest sentence, so
-a short phrase tacked on earns nothing; brevity has two sides. `tricks.py` tries all of these.
+Words of the prompt count for neither points nor content, so echoing it earns nothing; a stock phrase speaks of one subject
+and is asked about eight; a sentence that says nothing lowers the mean, so an added phrase costs; brevity has two sides.
+`tricks.py` tries all of these.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.protocols import Completion, TextScore
 
 WEIGHTS: Mapping[str, float] = {
-    "subject": 0.44,
-    "content": 0.22,
-    "ease": 0.15,
-    "brevity": 0.13,
-    "fluency": 0.03,
-    "finish": 0.03,
+    "points": 0.50,
+    "content": 0.15,
+    "brevity": 0.15,
+    "plain": 0.10,
+    "fluency": 0.05,
+    "finish": 0.05,
 }
-FULL_SUBJECT = 0.7
-FULL_CONTENT = 0.3
-# Fewer words than this are too few to show what an answer is about.
-LEAST_WORDS = 4
-EASY_SENTENCE, HARD_SENTENCE = 8, 18
-HARD_WORDS_FRAC = 0.2
+FULL_CONTENT = 0.2
+# Of a word's questions, this share on one subject is no more than chance and habit.
+USUAL_SHARE = 0.2
+LEAST_SENTENCES = 2
+SHORT_SENTENCE, LONG_SENTENCE = 10, 20
+HARD_WORDS_FRAC = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,14 @@ class HiddenUtility:
 
     def __init__(self, questions: Sequence[Question]) -> None:
         self._questions = {prompt_id(question.prompt): question for question in questions}
-        spread = Counter(word for question in questions for word in set(content_words(" ".join(question.references))))
-        subjects = defaultdict[str, set[str]](set)
+        asked_on = defaultdict[str, Counter[str]](Counter)
         for question in questions:
-            subjects[question.subject] |= set(content_words(" ".join(question.references)))
-        self._on_subject = {
-            name: {word: _specialty(sum(word in other for other in subjects.values()), len(subjects)) for word in found}
-            for name, found in subjects.items()
-        }
+            for word in set(content_words(" ".join(question.references))):
+                asked_on[word][question.subject] += 1
+        self._subjects_of = {word: _specialties(subjects) for word, subjects in asked_on.items()}
         # A word in one question's references alone weighs 1, a word in all of them nothing.
-        self._weight = {word: 1 - math.log(num) / math.log(len(questions)) for word, num in spread.items()}
+        most = math.log(max(2, len(questions)))
+        self._weight = {word: 1 - math.log(subjects.total()) / most for word, subjects in asked_on.items()}
 
     def _weighed(self, words: Counter[str]) -> float:
         return sum(self._weight.get(word, 1.0) * num for word, num in words.items())
@@ -77,10 +75,16 @@ class HiddenUtility:
         total = self._weighed(said) + self._weighed(wanted)
         return 2 * self._weighed(said & wanted) / total if total else 0.0
 
-    def _subject(self, question: Question, meant: Sequence[str]) -> float:
-        asked = _asked(question)
-        weights = [self._on_subject[question.subject].get(word, 0.0) for word in meant if word not in asked]
-        return min(1.0, sum(weights) / max(LEAST_WORDS, len(weights)) / FULL_SUBJECT)
+    def _points(self, question: Question, text: str) -> float:
+        said, total = _asked(question), 0.0
+        found = sentences(text)
+        for sentence in found:
+            new = set(content_words(sentence)) - said
+            said |= new
+            about = sum(self._subjects_of.get(word, {}).get(question.subject, 0.0) for word in new)
+            short = (LONG_SENTENCE - num_words(sentence)) / (LONG_SENTENCE - SHORT_SENTENCE)
+            total += min(1.0, about) * min(1.0, max(0.0, short))
+        return total / max(LEAST_SENTENCES, len(found))
 
     def _content(self, question: Question, meant: Sequence[str]) -> float:
         asked = _asked(question)
@@ -96,11 +100,11 @@ class HiddenUtility:
         question = self._questions[prompt_id(prompt)]
         meant, length = content_words(answer.text), num_words(answer.text)
         return {
-            "subject": self._subject(question, meant),
+            "points": self._points(question, answer.text),
             "content": self._content(question, meant),
-            "ease": _ease(answer.text),
+            "brevity": min(max(0.0, min((length - 8) / 16, (54 - length) / 20)), 1.0),
+            "plain": _plain(answer.text),
             "fluency": _fluency(answer.text, len(meant), length),
-            "brevity": min(max(0.0, min((length - 8) / 12, (60 - length) / 24)), 1.0),
             "finish": float(answer.finished and ends_with_stop(answer.text)),
         }
 
@@ -117,9 +121,10 @@ def _asked(question: Question) -> set[str]:
     return {word for message in question.prompt for word in content_words(message.text)}
 
 
-def _specialty(num_subjects: int, num_all: int) -> float:
-    """1 for a word of one subject, falling to 0.2 for one used on all."""
-    return 1.0 - 0.8 * math.log(num_subjects) / math.log(num_all) if num_all > 1 else 1.0
+def _specialties(asked_on: Counter[str]) -> dict[str, float]:
+    """For each subject, from 0 (no more than usual) to 1 (on no other), how much a word belongs to it."""
+    total = asked_on.total()
+    return {subject: max(0.0, (num / total - USUAL_SHARE) / (1 - USUAL_SHARE)) for subject, num in asked_on.items()}
 
 
 def _fluency(text: str, num_content: int, length: int) -> float:
@@ -131,12 +136,8 @@ def _fluency(text: str, num_content: int, length: int) -> float:
     return min(flow, max(0.0, min(1.0, (small_words - 0.15) / 0.2)))
 
 
-def _ease(text: str) -> float:
-    """How easy the text is to read: 0.7 for its longest sentence, 0.3 for few words of three syllables or more."""
-    found = sentences(text)
-    if not found:
-        return 0.0
-    longest = max(num_words(sentence) for sentence in found)
-    hard = sum(num_syllables(word) >= 3 for word in words(text)) / num_words(text)
-    short_enough = min(1.0, max(0.0, (HARD_SENTENCE - longest) / (HARD_SENTENCE - EASY_SENTENCE)))
-    return 0.7 * short_enough + 0.3 * max(0.0, 1.0 - hard / HARD_WORDS_FRAC)
+def _plain(text: str) -> float:
+    """1 without words of three syllables or more, 0 with many."""
+    found = words(text)
+    hard = sum(num_syllables(word) >= 3 for word in found)
+    return max(0.0, 1.0 - hard / len(found) / HARD_WORDS_FRAC) if found else 0.0

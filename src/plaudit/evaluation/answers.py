@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from plaudit.runs import write_json
 from plaudit.schemas.protocols import Completion
 
 AnswerSets = Sequence[Sequence[Completion]]
@@ -24,6 +27,18 @@ class Entrant:
     cpu_seconds: float | None = None
     kl: float | None = None
     perplexity: float | None = None
+
+
+def save_entrant(entrant: Entrant, path: Path) -> None:
+    """Writes an entrant, so that its answers need not be sampled again."""
+    write_json(path, asdict(entrant))
+
+
+def load_entrant(path: Path) -> Entrant:
+    """Reads it back."""
+    row = json.loads(path.read_text(encoding="utf-8"))
+    row["answers"] = [[Completion(**answer) for answer in options] for options in row["answers"]]
+    return Entrant(**row)
 
 
 def best_of_n(answers: AnswerSets, scores: Sequence[Sequence[float]], n: int) -> list[list[Completion]]:

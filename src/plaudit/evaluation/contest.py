@@ -15,8 +15,8 @@ from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.protocols import TextScore
 from plaudit.statistics import Estimate, bootstrap_interval, win_rate
+from plaudit.statistics.winrate import similar_lengths
 
-MAX_GAP_PERCENT = 10
 MIN_MATCHED_PAIRS = 100
 
 
@@ -163,9 +163,7 @@ def _matched(wins: Sequence[Floats], a: AnswerSets, b: AnswerSets) -> list[Float
     for table, of_a, of_b in zip(wins, a, b, strict=True):
         lengths_a = np.array([answer.num_tokens for answer in of_a])[:, None]
         lengths_b = np.array([answer.num_tokens for answer in of_b])[None, :]
-        # In whole numbers: 10 % of 30 is 3, whatever 0.1 * 30 is.
-        alike = 100 * np.abs(lengths_a - lengths_b) <= MAX_GAP_PERCENT * np.maximum(lengths_a, lengths_b)
-        tables.append(np.where(alike, table, np.nan))
+        tables.append(np.where(similar_lengths(lengths_a, lengths_b), table, np.nan))
     return tables
 
 

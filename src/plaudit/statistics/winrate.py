@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from plaudit.statistics.intervals import Estimate, bootstrap_interval
 
@@ -41,6 +41,13 @@ def win_rate(
     return bootstrap_interval(values, clusters=clusters, num_resamples=num_resamples, level=level, seed=seed)
 
 
+def similar_lengths(a: ArrayLike, b: ArrayLike, max_gap_percent: int = 10) -> NDArray[np.bool_]:
+    """Where two lengths, broadcast against each other, differ by at most `max_gap_percent` of the longer."""
+    a, b = np.asarray(a), np.asarray(b)
+    # In whole numbers: 10 % of 30 is 3, whatever 0.1 * 30 is.
+    return np.asarray(100 * np.abs(a - b) <= max_gap_percent * np.maximum(a, b))
+
+
 def length_matched_pairs(a: Answers, b: Answers, max_gap_percent: int = 10) -> list[float]:
     """The win values of all pairs, one answer of each model to one prompt, of about the same length.
 
@@ -51,8 +58,7 @@ def length_matched_pairs(a: Answers, b: Answers, max_gap_percent: int = 10) -> l
         for (length_a, utility_a), (length_b, utility_b) in product(
             zip(a.lengths, a.utilities, strict=True), zip(b.lengths, b.utilities, strict=True)
         )
-        # In whole numbers: 10 % of 30 is 3, whatever 0.1 * 30 is.
-        if 100 * abs(length_a - length_b) <= max_gap_percent * max(length_a, length_b)
+        if similar_lengths(length_a, length_b, max_gap_percent)
     ]
 
 

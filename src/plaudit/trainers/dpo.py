@@ -96,6 +96,7 @@ class PreferenceLoss:
         self._held = None if held is None else self._with_reference(reference, held)
 
     def _with_reference(self, reference: Reference, data: PreferenceRows) -> PreferenceRows:
+        data = data.to(device_for(self._config.device))
         rows = self._policy.prepared(data.rows)
         return data.with_rows(rows, answer_logprobs(reference, rows, self._config.epochs.micro_batch_size))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from jaxtyping import Float
 from pydantic import JsonValue
@@ -15,6 +16,10 @@ _NUM_ERRORS = 4.0
 _LEAST_KL = -0.05
 
 
+class GuardError(PlauditError):
+    """A guard ended the run: going on would waste it."""
+
+
 class KLGuard:
     """Stops where mean k1 lies four standard errors below zero, and below -0.05 nat, in two successive batches.
 
@@ -25,12 +30,12 @@ class KLGuard:
         self._was_low = False
 
     def check(self, kl: Float[Tensor, "B"]) -> None:
-        """Looks at one batch's k1 (nats an answer). Raises PlauditError in the second bad batch in a row."""
+        """Looks at one batch's k1 (nats an answer). Raises GuardError in the second bad batch in a row."""
         mean = float(kl.mean())
         error = float(kl.std()) / math.sqrt(len(kl)) if len(kl) > 1 else math.inf
         is_low = mean < -_NUM_ERRORS * error and mean < _LEAST_KL
         if is_low and self._was_low:
-            raise PlauditError(
+            raise GuardError(
                 f"mean KL is {mean:.3f} nat an answer, with a standard error of {error:.3f}, in the second batch in a row: the "
                 "sampler's and the learner's distributions differ. Look for sampling settings that the learner does not "
                 "share (top-k, top-p, a least length), another temperature, or another precision"
@@ -41,6 +46,6 @@ class KLGuard:
         """What a resumed run needs."""
         return {"was_low": self._was_low}
 
-    def load_state(self, state: dict[str, JsonValue]) -> None:
+    def load_state(self, state: Mapping[str, JsonValue]) -> None:
         """Puts it back."""
         self._was_low = bool(state["was_low"])

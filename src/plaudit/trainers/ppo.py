@@ -5,7 +5,7 @@ Deviates from Schulman et al. 2017 as InstructGPT does: one episode an answer, t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,12 +19,12 @@ from plaudit.algorithms.kl import adapted_kl_coef
 from plaudit.algorithms.masked import masked_mean, whitened
 from plaudit.algorithms.policy import clipped_policy_loss, clipped_value_loss, explained_variance
 from plaudit.batches.tokens import TokenRows, collated, micro_batches
-from plaudit.checkpoints.folder import Checkpoint, keep_latest, latest_checkpoint, save_checkpoint
+from plaudit.evaluation.judges import Judge
 from plaudit.models.load import device_for
 from plaudit.models.save import save_policy, save_value
 from plaudit.models.value import ValueModel
 from plaudit.rewards.scorer import Scorer
-from plaudit.runs import Progress, RunDirectory
+from plaudit.runs import RunDirectory
 from plaudit.schemas.conversation import Frozen, Messages
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration
@@ -34,6 +34,8 @@ from plaudit.trainers.epochs import under
 from plaudit.trainers.experience import Actor, Experience
 from plaudit.trainers.guards import KLGuard
 from plaudit.trainers.minibatches import permutation, split_evenly
+from plaudit.trainers.monitor import HackingMonitor
+from plaudit.trainers.online import run_steps
 from plaudit.trainers.optimisation import Optimiser
 from plaudit.trainers.ppo_config import PPOConfig
 from plaudit.trainers.ptx import PTX
@@ -172,41 +174,36 @@ class PPO:
         numbers["grad_norm/value"] = self.value_optimiser.step()
         return numbers
 
-    def state(self, metrics: dict[str, float]) -> tuple[dict[str, Tensor], PPOState]:
+    def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
         """Everything a resumed run needs besides its config and data; random streams follow from the step."""
-        tensors: dict[str, Tensor] = {
-            f"policy/{name}": parameter for name, parameter in self.policy.trained_parameters()
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "policy": dict(self.policy.trained_parameters()),
+            "value": dict(self.value.trained_parameters()),
+            "policy_optimiser": self.policy_optimiser.state_tensors(),
+            "value_optimiser": self.value_optimiser.state_tensors(),
         }
-        tensors |= {f"value/{name}": parameter for name, parameter in self.value.trained_parameters()}
-        tensors |= {f"policy_optimiser/{name}": x for name, x in self.policy_optimiser.state_tensors().items()}
-        tensors |= {f"value_optimiser/{name}": x for name, x in self.value_optimiser.state_tensors().items()}
-        state = PPOState(
-            kl_coef=self.kl_coef, guard=self.guard.state(), threads=torch.get_num_threads(), metrics=metrics
-        )
-        return tensors, state
+        tensors = {f"{part}/{name}": x for part, named in parts.items() for name, x in named.items()}
+        return tensors, {"kl_coef": self.kl_coef, "guard": self.guard.state()}
 
     @torch.no_grad()
-    def load_state(self, checkpoint: Checkpoint) -> PPOState:
+    def load_state(self, tensors: Mapping[str, Tensor], state: Mapping[str, JsonValue]) -> None:
         """Puts back what `state` gave."""
         for name, parameter in self.policy.trained_parameters():
-            parameter.copy_(checkpoint.tensors[f"policy/{name}"])
+            parameter.copy_(tensors[f"policy/{name}"])
         for name, parameter in self.value.trained_parameters():
-            parameter.copy_(checkpoint.tensors[f"value/{name}"])
-        self.policy_optimiser.load_state_tensors(under(checkpoint.tensors, "policy_optimiser/"))
-        self.value_optimiser.load_state_tensors(under(checkpoint.tensors, "value_optimiser/"))
-        state = PPOState.model_validate(checkpoint.state)
-        self.kl_coef = state.kl_coef
-        self.guard.load_state(state.guard)
-        return state
+            parameter.copy_(tensors[f"value/{name}"])
+        self.policy_optimiser.load_state_tensors(under(tensors, "policy_optimiser/"))
+        self.value_optimiser.load_state_tensors(under(tensors, "value_optimiser/"))
+        saved = PPOState.model_validate(state)
+        self.kl_coef = saved.kl_coef
+        self.guard.load_state(saved.guard)
 
 
 class PPOState(Frozen):
-    """The JSON half of a checkpoint."""
+    """The JSON half of PPO's state."""
 
     kl_coef: float
     guard: dict[str, JsonValue]
-    threads: int
-    metrics: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,17 +220,21 @@ def train(
     *,
     scorer: Scorer | None = None,
     demonstrations: Sequence[Demonstration] = (),
+    held_prompts: Sequence[Messages] = (),
+    judge: Judge | None = None,
 ) -> PPOResult:
     """Improves `config.model` on the prompts; the policy is written to `<out>/model`.
 
-    `scorer` replaces the reward model of the config; `demonstrations` feed the PTX term.
+    `scorer` replaces the reward model of the config; `demonstrations` feed the PTX term; the hacking monitor, where it is
+    on, asks `held_prompts` and lets `judge` compare the answers with the reference's.
     """
     ppo = assembled(config, prompts, scorer, demonstrations)
+    monitor = HackingMonitor.on(config.monitor, ppo.actor, held_prompts, judge)
     run = RunDirectory.create(
         config.out, command="ppo", config=asdict(config), seed=config.seed, resume=config.resume, may_change={"resume"}
     )
     with run:
-        metrics = _loop(ppo, config, run)
+        metrics = run_steps(ppo, config, run, monitor)
         folder = run.path / "model"
         kept = {name: metrics[name] for name in ("score/mean", "kl/k1", "answer/length", "answer/stop_frac")}
         save_policy(ppo.policy, ppo.actor.codec.tokenizer, folder, made_by="ppo", parent=config.model, numbers=kept)
@@ -270,25 +271,3 @@ def assembled(
             seed=config.seed,
         )
     return PPO(config, parts.actor, value.to(device), ptx)
-
-
-def _loop(ppo: PPO, config: PPOConfig, run: RunDirectory) -> dict[str, float]:
-    first, metrics = 0, dict[str, float]()
-    if config.resume:
-        first, checkpoint = latest_checkpoint(run)
-        run.truncate_after(first)
-        metrics = ppo.load_state(checkpoint).metrics
-    with Progress("ppo", total=config.num_steps, completed=first) as progress:
-        for step in range(first, config.num_steps):
-            before = ppo.timer.seconds()
-            experience, metrics = ppo.step(step)
-            seconds = {f"seconds/{name}": x - before.get(name, 0.0) for name, x in ppo.timer.seconds().items()}
-            episodes = float((step + 1) * len(experience.rows))
-            run.log_metrics(step + 1, metrics | seconds | {"episodes": episodes})
-            run.log_samples(experience.samples(step + 1))
-            if config.checkpoint_every and (step + 1) % config.checkpoint_every == 0:
-                tensors, state = ppo.state(metrics)
-                save_checkpoint(run.checkpoint_folder(step + 1), tensors, state.model_dump())
-                keep_latest(run, config.num_checkpoints)
-            progress.advance(note=f"score {metrics['score/mean']:.2f}, KL {metrics['kl/k1']:.2f}")
-    return metrics

@@ -10,6 +10,7 @@ from plaudit.models.policy import TrainLayers
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.prompts import TooLong
 from plaudit.trainers.experience import ExperienceConfig
+from plaudit.trainers.monitor import MonitorConfig
 from plaudit.trainers.optimisation import OptimiserConfig, Schedule
 
 
@@ -84,6 +85,8 @@ class PPOConfig:
     """Steps between checkpoints; 0 writes none."""
     num_checkpoints: int = 2
     """How many are kept."""
+    monitor: MonitorConfig = field(default_factory=MonitorConfig)
+    """Whether and how held-out answers are watched for a score that rises while they get worse."""
     precision: Precision = Precision.AUTO
     """Type of weights and arithmetic; `auto` is float32, with bfloat16 products where the hardware has them."""
     device: str = "auto"

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -90,10 +91,11 @@ class RewardResult:
 
 @torch.no_grad()
 def raw_scores(model: RewardModel, rows: TokenRows, micro_batch_size: int) -> Float[Tensor, "B"]:
-    """The raw score of every row, on the CPU."""
-    scores = torch.empty(len(rows))
+    """The raw score of every row, on the model's device."""
+    device = model.head.weight.device
+    scores = torch.empty(len(rows), device=device)
     for part in micro_batches(torch.arange(len(rows)), rows.lengths.cpu(), micro_batch_size):
-        scores[part] = model(rows.select(part)).cpu()
+        scores[part] = model(rows.select(part).to(device))
     return scores
 
 
@@ -104,8 +106,12 @@ class RankingLoss:
         self, model: RewardModel, data: PreferenceRows, held: PreferenceRows | None, micro: int, smoothing: float
     ) -> None:
         self._model, self._micro, self._smoothing = model, micro, smoothing
-        self._data = data.with_rows(model.prepared(data.rows))
-        self._held = None if held is None else held.with_rows(model.prepared(held.rows))
+        self._data = self._prepared(data)
+        self._held = None if held is None else self._prepared(held)
+
+    def _prepared(self, data: PreferenceRows) -> PreferenceRows:
+        data = data.to(self._model.head.weight.device)
+        return data.with_rows(self._model.prepared(data.rows))
 
     @property
     def num_items(self) -> int:
@@ -146,21 +152,29 @@ class RankingLoss:
         return {"loss": loss} | ({} if quality is None else {"accuracy": quality.accuracy.value})
 
 
-def quality_on(scores: Float[Tensor, "B"], data: PreferenceRows, sources: Sequence[str] = ()) -> RewardQuality | None:
+def quality_on(
+    scores: Float[Tensor, "B"], data: PreferenceRows, groups: Sequence[PreferenceGroup] = ()
+) -> RewardQuality | None:
     """The quality of the scores on the strict pairs (a target other than 1/2); None where there is none.
 
-    `sources` names the origin of each group.
+    `groups` are those that `data` encodes: with them intervals treat two groups over one prompt as one, and accuracy is
+    told by source.
     """
+    data, scores = data.to(torch.device("cpu")), scores.cpu()
     strict = data.targets != 0.5
     if not bool(strict.any()):
         return None
-    groups = data.group_of_pair[strict]
+    of_pair = data.group_of_pair[strict].tolist()
+    names = [prompt_id(groups[group].prompt) if groups else str(group) for group in of_pair]
+    sources = [groups[group].source or "unnamed" if groups else "all" for group in of_pair]
     pairs = JudgedPairs(
-        data.pair_a[strict].numpy(), data.pair_b[strict].numpy(), (data.targets[strict] > 0.5).numpy(), groups.numpy()
+        data.pair_a[strict].numpy(),
+        data.pair_b[strict].numpy(),
+        (data.targets[strict] > 0.5).numpy(),
+        np.unique(names, return_inverse=True)[1],
     )
-    origins = [sources[group] if sources else "all" for group in groups.tolist()]
     lengths = data.rows.answer_mask.sum(-1).double().numpy()
-    return reward_quality(scores.double().numpy(), lengths, pairs, origins)
+    return reward_quality(scores.double().numpy(), lengths, pairs, sources)
 
 
 def preference_groups(records: Sequence[Ranking | Comparison | PreferenceGroup]) -> list[PreferenceGroup]:
@@ -170,13 +184,13 @@ def preference_groups(records: Sequence[Ranking | Comparison | PreferenceGroup])
 
 def split_groups(
     encoded: Sequence[EncodedGroup], groups: Sequence[PreferenceGroup], frac: float, seed: int, pad_id: int
-) -> tuple[PreferenceRows, PreferenceRows | None, list[str]]:
-    """Training rows, held-out rows (None without any) and the held-out groups' sources, split by prompt."""
+) -> tuple[PreferenceRows, PreferenceRows | None, list[PreferenceGroup]]:
+    """Training rows, held-out rows (None without any) and the held-out groups, split by prompt."""
     out = held_out([prompt_id(group.prompt) for group in groups], frac, seed)
     learnt = [group for group, is_out in zip(encoded, out, strict=True) if not is_out]
     held = [group for group, is_out in zip(encoded, out, strict=True) if is_out]
-    sources = [group.source for group, is_out in zip(groups, out, strict=True) if is_out]
-    return collated_groups(learnt, pad_id), collated_groups(held, pad_id) if held else None, sources
+    held_groups = [group for group, is_out in zip(groups, out, strict=True) if is_out]
+    return collated_groups(learnt, pad_id), collated_groups(held, pad_id) if held else None, held_groups
 
 
 def train(config: RewardConfig, records: Sequence[Ranking | Comparison | PreferenceGroup]) -> RewardResult:
@@ -185,7 +199,7 @@ def train(config: RewardConfig, records: Sequence[Ranking | Comparison | Prefere
     encoded, groups = encoded_groups(
         preference_groups(records), codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long
     )
-    data, held, sources = split_groups(encoded, groups, config.validation_frac, config.seed, codec.pad_id)
+    data, held, held_groups = split_groups(encoded, groups, config.validation_frac, config.seed, codec.pad_id)
     model = new_reward_model(
         config.model,
         config.train,
@@ -203,12 +217,12 @@ def train(config: RewardConfig, records: Sequence[Ranking | Comparison | Prefere
         may_change={"resume"},
     )
     with run:
-        run.log(f"{len(groups)} prompts, {len(data.targets)} training pairs, {len(sources)} prompts held out")
+        run.log(f"{len(groups)} prompts, {len(data.targets)} training pairs, {len(held_groups)} prompts held out")
         micro = config.epochs.micro_batch_size
         objective = RankingLoss(model, data, held, micro, config.label_smoothing)
         fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
         _normalise(config, model, codec, data, [group.prompt for group in groups])
-        quality = None if held is None else quality_on(raw_scores(model, held.rows, micro), held, sources)
+        quality = None if held is None else quality_on(raw_scores(model, held.rows, micro), held, held_groups)
         numbers = {} if quality is None else {"held-out accuracy": quality.accuracy.value}
         folder = run.path / "model"
         save_scorer(model, codec.tokenizer, folder, parent=config.model, numbers=numbers)

@@ -6,29 +6,35 @@ clipped ratio, so that an epoch may hold several updates; with one update an epo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import torch
 from jaxtyping import Float, Int
+from pydantic import JsonValue
 from torch import Tensor
 
 from plaudit.algorithms.advantages import leave_one_out_advantages
 from plaudit.algorithms.masked import masked_mean
 from plaudit.algorithms.policy import clipped_policy_loss
 from plaudit.batches.tokens import micro_batches
+from plaudit.evaluation.judges import Judge
 from plaudit.models.load import Precision
 from plaudit.models.policy import TrainLayers
 from plaudit.models.save import save_policy
 from plaudit.rewards.scorer import Scorer
-from plaudit.runs import Progress, RunDirectory
+from plaudit.runs import RunDirectory
 from plaudit.schemas.conversation import Messages
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.prompts import TooLong
 from plaudit.trainers.assembly import assembled_actor
+from plaudit.trainers.epochs import under
 from plaudit.trainers.experience import Actor, Experience, ExperienceConfig
 from plaudit.trainers.guards import KLGuard
 from plaudit.trainers.minibatches import permutation, split_evenly
+from plaudit.trainers.monitor import HackingMonitor, MonitorConfig
+from plaudit.trainers.online import run_steps
 from plaudit.trainers.optimisation import Optimiser, OptimiserConfig, Schedule
 from plaudit.trainers.tally import Means, added, health
 
@@ -67,12 +73,20 @@ class RLOOConfig:
     """Return lost a nat of KL to the reference. Higher stays nearer."""
     policy_clip: float = 0.2
     """Ratios beyond 1 +- this earn nothing more."""
+    checkpoint_every: int = 8
+    """Steps between checkpoints; 0 writes none."""
+    num_checkpoints: int = 2
+    """How many are kept."""
+    monitor: MonitorConfig = field(default_factory=MonitorConfig)
+    """Whether and how held-out answers are watched for a score that rises while they get worse."""
     precision: Precision = Precision.AUTO
     """Type of weights and arithmetic; `auto` is float32, with bfloat16 products where the hardware has them."""
     device: str = "auto"
     """auto, cpu or cuda."""
     seed: int = 0
     """Everything random follows from it."""
+    resume: bool = False
+    """Continue the run in `out` from its last checkpoint."""
 
     def __post_init__(self) -> None:
         if self.experience.answers_per_prompt < 2:
@@ -81,6 +95,11 @@ class RLOOConfig:
             )
         if min(self.num_steps, self.num_epochs, self.num_minibatches, self.micro_batch_size) < 1:
             raise PlauditError("num_steps, num_epochs, num_minibatches and micro_batch_size must be at least 1")
+        if self.checkpoint_every < 0 or self.num_checkpoints < 1:
+            raise PlauditError(
+                f"checkpoint_every may not be negative and num_checkpoints must be at least 1, got {self.checkpoint_every} "
+                f"and {self.num_checkpoints}"
+            )
         if self.num_minibatches > self.experience.num_answers:
             raise PlauditError(
                 f"num_minibatches = {self.num_minibatches}, but a step has {self.experience.num_answers} answers: every "
@@ -150,19 +169,47 @@ class RLOO:
         numbers["grad_norm/policy"] = self.optimiser.step()
         return numbers
 
+    def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
+        """Everything a resumed run needs besides its config and data; random streams follow from the step."""
+        tensors: dict[str, Tensor] = {f"policy/{name}": x for name, x in self.policy.trained_parameters()}
+        tensors |= {f"optimiser/{name}": x for name, x in self.optimiser.state_tensors().items()}
+        return tensors, self.guard.state()
 
-def train(config: RLOOConfig, prompts: Sequence[Messages], *, scorer: Scorer | None = None) -> RLOOResult:
-    """Improves `config.model` on the prompts; the policy is written to `<out>/model`."""
+    @torch.no_grad()
+    def load_state(self, tensors: Mapping[str, Tensor], state: Mapping[str, JsonValue]) -> None:
+        """Puts back what `state` gave."""
+        for name, parameter in self.policy.trained_parameters():
+            parameter.copy_(tensors[f"policy/{name}"])
+        self.optimiser.load_state_tensors(under(tensors, "optimiser/"))
+        self.guard.load_state(state)
+
+
+def train(
+    config: RLOOConfig,
+    prompts: Sequence[Messages],
+    *,
+    scorer: Scorer | None = None,
+    held_prompts: Sequence[Messages] = (),
+    judge: Judge | None = None,
+) -> RLOOResult:
+    """Improves `config.model` on the prompts; the policy is written to `<out>/model`.
+
+    `scorer` replaces the reward model of the config; the hacking monitor, where it is on, asks `held_prompts` and lets
+    `judge` compare the answers with the reference's.
+    """
     actor = assembled_actor(config, prompts, scorer).actor
     rloo = RLOO(config, actor)
-    run = RunDirectory.create(config.out, command="rloo", config=asdict(config), seed=config.seed)
-    metrics: dict[str, float] = {}
-    with run, Progress("rloo", total=config.num_steps) as progress:
-        for step in range(config.num_steps):
-            experience, metrics = rloo.step(step)
-            run.log_metrics(step + 1, metrics | {"episodes": float((step + 1) * len(experience.rows))})
-            run.log_samples(experience.samples(step + 1))
-            progress.advance(note=f"score {metrics['score/mean']:.2f}, KL {metrics['kl/k1']:.2f}")
+    monitor = HackingMonitor.on(config.monitor, actor, held_prompts, judge)
+    run = RunDirectory.create(
+        config.out,
+        command="rloo",
+        config=asdict(config),
+        seed=config.seed,
+        resume=config.resume,
+        may_change={"resume"},
+    )
+    with run:
+        metrics = run_steps(rloo, config, run, monitor)
         folder = run.path / "model"
         kept = {name: metrics[name] for name in ("score/mean", "kl/k1", "answer/length", "answer/stop_frac")}
         save_policy(rloo.policy, actor.codec.tokenizer, folder, made_by="rloo", parent=config.model, numbers=kept)

@@ -1,0 +1,118 @@
+"""The loop that PPO and RLOO share: step, write, look, checkpoint. A resumed run is the uninterrupted one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import torch
+from pydantic import JsonValue
+from torch import Tensor
+
+from plaudit.checkpoints.folder import Checkpoint, keep_latest, latest_checkpoint, save_checkpoint
+from plaudit.runs import Progress, RunDirectory
+from plaudit.schemas.conversation import Frozen
+from plaudit.trainers.epochs import under
+from plaudit.trainers.experience import Actor, Experience
+from plaudit.trainers.guards import GuardError
+from plaudit.trainers.monitor import HackingMonitor
+
+
+class Learner(Protocol):
+    """An algorithm that learns from its own answers."""
+
+    @property
+    def actor(self) -> Actor: ...
+
+    def step(self, step: int) -> tuple[Experience, dict[str, float]]:
+        """Sample, learn; the answers and the metrics. Everything random follows from the seed and `step`."""
+        ...
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
+        """All that a resumed run needs besides config and data, as tensors and JSON."""
+        ...
+
+    def load_state(self, tensors: Mapping[str, Tensor], state: Mapping[str, JsonValue]) -> None:
+        """Puts back what `state` gave."""
+        ...
+
+
+class OnlineConfig(Protocol):
+    """The settings of the loop."""
+
+    @property
+    def num_steps(self) -> int: ...
+    @property
+    def checkpoint_every(self) -> int: ...
+    @property
+    def num_checkpoints(self) -> int: ...
+    @property
+    def resume(self) -> bool: ...
+
+
+class LoopState(Frozen):
+    """The JSON half of a checkpoint. `threads` is what bit-for-bit equality of a resumed run on CPU depends on."""
+
+    learner: dict[str, JsonValue]
+    monitor: dict[str, JsonValue] | None
+    threads: int
+    metrics: dict[str, float]
+
+
+def run_steps(
+    learner: Learner, config: OnlineConfig, run: RunDirectory, monitor: HackingMonitor | None = None
+) -> dict[str, float]:
+    """The steps of a run, from the last checkpoint on where it resumes. Returns the last step's metrics.
+
+    Where the monitor ends the run, the policy is left at its best look.
+    """
+    first, metrics, timer = 0, dict[str, float](), learner.actor.timer
+    if config.resume:
+        first, checkpoint = latest_checkpoint(run)
+        run.truncate_after(first)
+        metrics = _load(checkpoint, learner, monitor)
+    with Progress(run.manifest.command, total=config.num_steps, completed=first) as progress:
+        for step in range(first, config.num_steps):
+            if monitor is not None and monitor.has_tripped:
+                break
+            before = timer.seconds()
+            try:
+                experience, metrics = learner.step(step)
+            except GuardError:
+                run.finish("stopped")
+                raise
+            if monitor is not None and monitor.is_due(step + 1):
+                metrics |= monitor.look(step + 1)
+            seconds = {f"seconds/{name}": x - before.get(name, 0.0) for name, x in timer.seconds().items()}
+            episodes = float((step + 1) * len(experience.rows))
+            run.log_metrics(step + 1, metrics | seconds | {"episodes": episodes})
+            run.log_samples(experience.samples(step + 1))
+            if config.checkpoint_every and (step + 1) % config.checkpoint_every == 0:
+                _save(learner, monitor, metrics, run, step + 1)
+                keep_latest(run, config.num_checkpoints)
+            progress.advance(note=f"score {metrics['score/mean']:.2f}, KL {metrics['kl/k1']:.2f}")
+    if monitor is not None and monitor.has_tripped:
+        monitor.restore_best()
+        run.log(f"stopped by the hacking monitor: {monitor.reason}. The model is that after step {monitor.best.step}")
+        run.finish("stopped")
+    return metrics
+
+
+def _save(
+    learner: Learner, monitor: HackingMonitor | None, metrics: dict[str, float], run: RunDirectory, step: int
+) -> None:
+    tensors, state = learner.state()
+    watched = None
+    if monitor is not None:
+        best, watched = monitor.state()
+        tensors |= {f"best/{name}": x for name, x in best.items()}
+    found = LoopState(learner=state, monitor=watched, threads=torch.get_num_threads(), metrics=metrics)
+    save_checkpoint(run.checkpoint_folder(step), tensors, found.model_dump())
+
+
+def _load(checkpoint: Checkpoint, learner: Learner, monitor: HackingMonitor | None) -> dict[str, float]:
+    state = LoopState.model_validate(checkpoint.state)
+    learner.load_state(checkpoint.tensors, state.learner)
+    if monitor is not None and state.monitor is not None:
+        monitor.load_state(under(checkpoint.tensors, "best/"), state.monitor)
+    return state.metrics
