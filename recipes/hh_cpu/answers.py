@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from plaudit.batches.rollouts import Rollouts
-from plaudit.demo.stages import load_entrant, save_entrant
-from plaudit.evaluation.answers import AnswerSets, Entrant, best_of_n
+from plaudit.evaluation.answers import AnswerSets, Entrant, best_of_n, load_entrant, save_entrant
 from plaudit.evaluation.contest import ContestResult, contest
 from plaudit.evaluation.judges import ScoreJudge
 from plaudit.evaluation.language import as_reference, kl_to_reference, perplexity_of

@@ -104,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit status: 0, or what `plaudit` itself would give; errors are one message, with `PLAUDIT_DEBUG=1` a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        run(parsed(HHConfig, arguments, name="hh_cpu"))
+        run(parsed(HHConfig, arguments, name="hh_cpu", prog="python -m recipes.hh_cpu.run"))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: the same command goes on after the last stage that ended\n")
         return _INTERRUPTED

@@ -21,8 +21,8 @@ PAGE = ROOT / "docs" / "commands.md"
 PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
-    *sorted((ROOT / "recipes").rglob("README.md")),
-    *sorted((ROOT / "benchmarks").rglob("README.md")),
+    *sorted((ROOT / "recipes").glob("*/README.md")),
+    *sorted((ROOT / "benchmarks").glob("*/README.md")),
 ]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 _SHELLS = {"", "sh", "bash", "console", "shell", "text"}

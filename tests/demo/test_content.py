@@ -67,11 +67,11 @@ def test_texts_are_one_short_plain_line(name: str) -> None:
 @each_set
 def test_answers_are_a_few_finished_sentences(name: str) -> None:
     lengths = [num_words(text) for text in ANSWERS[name]]
-    assert min(lengths) >= 14
+    assert min(lengths) >= 9
     assert max(lengths) <= 40
     assert 18 <= sum(lengths) / len(lengths) <= 30
     for text in ANSWERS[name]:
-        assert num_sentences(text) <= 3, text
+        assert num_sentences(text) <= 4, text
         assert ends_with_stop(text), text
         assert text[0].isupper(), text
 

@@ -34,7 +34,6 @@ WORLD = HiddenUtility(
 """Words of the references by question: salt in 3, milk and wind in 2, corn, rice, rain and snow in 1. By subject: salt and
 milk in both, corn and rice in x alone, wind, rain and snow in y alone. The prompt's own word is lamp."""
 SALT, HALF = 1 - math.log(3) / math.log(4), 0.5
-SALT_IN_X, MILK_IN_X = (2 / 3 - 0.2) / 0.8, (1 / 2 - 0.2) / 0.8
 
 
 def parts(
@@ -66,15 +65,16 @@ def test_content_is_agreement_with_the_better_reference(text: str, agreement: fl
 @pytest.mark.parametrize(
     ("text", "points"),
     [
-        ("Corn. Rice.", (1 + 1) / 2),
-        ("Corn and rice.", 1 / 2),  # one sentence makes one point at most, and counts as if there were two
-        ("Corn. Rice. The door.", (1 + 1 + 0) / 3),  # a sentence that says nothing lowers the mean
-        ("Corn. The corn, I say.", (1 + 0) / 2),  # said before
-        ("Salt. Milk.", (SALT_IN_X + MILK_IN_X) / 2),  # words of the other subject too
-        ("Salt and milk. Rice.", (SALT_IN_X + MILK_IN_X + 1) / 2),
-        ("The lamp. The lamp and corn.", (0 + 1) / 2),  # words of the prompt make no point
-        ("Corn. " + "it is " * 7 + "rice.", (1 + 0.5) / 2),  # 15 words, of 10 to 20
-        ("Corn. " + "it is " * 10 + "rice.", 1 / 2),
+        ("Corn. Rice. And a lamp.", (1 + 1 + 0) / 3),
+        ("Corn. Rice.", (1 + 1) / 3),  # fewer than three sentences count as three
+        ("Corn and rice.", 1 / 3),  # one sentence makes one point at most
+        ("Corn. Rice. The door. The wall.", (1 + 1 + 0 + 0) / 4),  # sentences that say nothing lower the mean
+        ("Corn. The corn, I say.", (1 + 0) / 3),  # said before
+        ("Salt.", 1 / 3),  # two thirds of its questions are x's, where half is usual: (2/3 - 1/2) / (1/2) is over 0.3
+        ("Milk.", 0.0),  # half of them: nothing special
+        ("The lamp. The lamp and corn.", (0 + 1) / 3),  # words of the prompt make no point
+        ("Corn. " + "it is " * 6 + "it rice.", (1 + 0.5) / 3),  # 14 words, of 10 to 18
+        ("Corn. " + "it is " * 9 + "rice.", 1 / 3),
         ("Wind. Rain and snow.", 0.0),
         ("", 0.0),
         ("...", 0.0),
@@ -101,7 +101,7 @@ def test_plain_is_few_long_words(text: str, plain: float) -> None:
 
 @pytest.mark.parametrize(
     ("num_words", "brevity"),
-    [(0, 0), (8, 0), (9, 1 / 16), (16, 0.5), (24, 1), (34, 1), (44, 0.5), (53, 1 / 20), (54, 0), (500, 0)],
+    [(0, 0), (4, 0), (5, 1 / 12), (10, 0.5), (16, 1), (26, 1), (33, 0.5), (39, 1 / 14), (40, 0), (500, 0)],
 )
 def test_brevity_has_two_sides(num_words: int, brevity: float) -> None:
     assert parts("word " * num_words)["brevity"] == pytest.approx(brevity)
@@ -149,7 +149,7 @@ def test_what_is_said_weighs_more_than_how() -> None:
 
 def test_one_question_alone_is_a_world_too() -> None:
     alone = HiddenUtility([LAMP])
-    assert alone.parts(LAMP.prompt, Completion("Salt. Milk.", True, 2))["points"] == 1.0
+    assert alone.parts(LAMP.prompt, Completion("Salt. Milk.", True, 2))["points"] == pytest.approx(2 / 3)
 
 
 def test_a_prompt_it_does_not_know_is_an_error() -> None:
@@ -197,9 +197,9 @@ def test_echoing_the_question_earns_neither_points_nor_content() -> None:
 def test_peoples_own_answers_are_worth_most() -> None:
     """A reference beats the reference of any other question, the question itself and nothing at all."""
     own = utility_of(REAL, [asked.references[0] for asked in REAL])
-    assert sum(own) / len(own) > 0.65
+    assert sum(own) / len(own) > 0.6
     next_one = utility_of(REAL, [asked.references[0] for asked in [*REAL[1:], REAL[0]]])
-    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.99 * len(REAL)
+    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.95 * len(REAL)
     echoed = utility_of(REAL, [asked.prompt[0].text for asked in REAL])
     assert all(a > b for a, b in zip(own, echoed, strict=True))
 

@@ -374,3 +374,9 @@ def test_the_page_explains_every_setting_and_its_commands_work() -> None:
     for command in commands:
         words = [str(RECIPE.parents[1] / word) if word.endswith(".toml") else word for word in shlex.split(command)]
         parsed(HHConfig, words, name="hh_cpu")
+
+
+def test_help_calls_the_recipe_as_it_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "usage: python -m recipes.hh_cpu.run" in capsys.readouterr().out

@@ -1,11 +1,14 @@
 """Peak memory rises with what is held, stays when it is let go, and is this process's own."""
 
+import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from plaudit.runs.memory import peak_rss_mb
+from plaudit.runs.memory import give_memory_back, peak_rss_mb
 
 
 def test_the_peak_follows_an_allocation_of_known_size() -> None:
@@ -25,3 +28,20 @@ def test_a_large_parent_does_not_count() -> None:
     held = b"x" * 300_000_000
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(done.stdout) < len(held) / 1e6 < peak_rss_mb()
+
+
+def resident_mb() -> float:
+    """What the process holds now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be asked to give memory back")
+def test_what_is_no_longer_used_goes_back() -> None:
+    """Small pieces between which one is kept stay with the process until it is told to let go."""
+    held = [bytes(20_000) for _ in range(5_000)]
+    kept = held[::50]
+    full = resident_mb()
+    del held
+    give_memory_back()
+    assert resident_mb() < full - 60
+    assert len(kept) == 100

@@ -41,8 +41,12 @@ class Sources:
     """Continue the run in this folder, with its own settings and data."""
 
 
-def parsed(command: type[C], arguments: Sequence[str], *, name: str, reads_toml: bool = True) -> C:
+def parsed(
+    command: type[C], arguments: Sequence[str], *, name: str, reads_toml: bool = True, prog: str | None = None
+) -> C:
     """The command as the arguments ask for it; `name` is what follows `plaudit` on the command line.
+
+    `prog` is how help calls the program, `plaudit <name>` unless given.
 
     Raises PlauditError, and SystemExit where tyro has printed help or what is wrong with a flag.
     """
@@ -63,7 +67,11 @@ def parsed(command: type[C], arguments: Sequence[str], *, name: str, reads_toml:
         command.__name__, command.__doc__, [*settings_of(command), *shown], values | {"config": None, "resume": None}
     )
     found = tyro.cli(
-        type(given), default=given, args=arguments, prog=f"plaudit {name}", config=(tyro.conf.EnumChoicesFromValues,)
+        type(given),
+        default=given,
+        args=arguments,
+        prog=prog or f"plaudit {name}",
+        config=(tyro.conf.EnumChoicesFromValues,),
     )
     return _built(command, asdict(found), resume=may_resume and sources.resume is not None)
 

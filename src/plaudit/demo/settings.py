@@ -113,7 +113,9 @@ class DemoConfig:
     def experience(self) -> ExperienceConfig:
         """How PPO and RLOO sample."""
         return ExperienceConfig(
-            prompts_per_step=8 if self.is_dry else 24, answers_per_prompt=NUM_ANSWERS, sampling=self.sampling
+            prompts_per_step=8 if self.is_dry else 16,
+            answers_per_prompt=4 if self.is_dry else 6,
+            sampling=self.sampling,
         )
 
     def ppo(self) -> PPOConfig:
@@ -124,14 +126,15 @@ class DemoConfig:
             out=str(self.folder / "ppo"),
             train=self.upper,
             experience=self.experience(),
-            num_steps=4 if self.is_dry else 28,
+            num_steps=4 if self.is_dry else 30,
+            num_epochs=1,
             optimiser=self._online(),
-            kl_coef=0.03,
+            kl_coef=0.05,
             # A critic of twenty-odd steps explains little: an answer's worth is told to all its tokens, against its siblings.
             gae_lambda=1.0,
             score_baseline="leave_one_out",
             ptx_coef=0.1,
-            ptx_batch_size=8,
+            ptx_batch_size=4,
             precision=self.precision,
             device=self.device,
             seed=self.seed,
@@ -147,6 +150,7 @@ class DemoConfig:
             train=ppo.train,
             experience=ppo.experience,
             num_steps=ppo.num_steps,
+            num_epochs=ppo.num_epochs,
             optimiser=ppo.optimiser,
             kl_coef=ppo.kl_coef,
             precision=self.precision,
@@ -155,7 +159,7 @@ class DemoConfig:
         )
 
     def _online(self) -> OptimiserConfig:
-        rate = 1e-3 if self.is_dry else 1e-4
+        rate = 1e-3 if self.is_dry else 5.5e-5
         return OptimiserConfig(learning_rate=rate, schedule=Schedule.LINEAR, warmup_frac=0.05, eps=1e-5)
 
     def dpo(self) -> DPOConfig:

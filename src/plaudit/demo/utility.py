@@ -1,11 +1,12 @@
 """What the simulated people care about: a documented utility with six parts, hidden from training.
 
-    points   0.50  each sentence makes a point: it has a word that people's reference answers use on this subject (laundry,
-                   plants, ...) more than on others, not in the question and not said before, and it is short (full marks up
-                   to 10 words, none at 20); the mean over the sentences, over two where there is only one
-    content  0.15  agreement with the better of two reference answers to this question: F1 of content words, rare words
+    points   0.45  each sentence makes a point: it says something of the subject (laundry, plants, ...), with words that
+                   people's reference answers use on it more than on others, not in the question and not said before; and it
+                   is short (full marks up to 10 words, none at 18); the mean over the sentences, over three where there
+                   are fewer
+    content  0.20  agreement with the better of two reference answers to this question: F1 of content words, rare words
                    weighing more; the square root of it, full marks from F1 0.2
-    brevity  0.15  full marks from 24 to 34 words, none at 8 or 54
+    brevity  0.15  full marks from 16 to 26 words, none at 4 or 40
     plain    0.10  few words of three syllables or more: none at one in seven
     fluency  0.05  no repeated word pairs, no loops, and between content words the small words that make sentences
     finish   0.05  stops by itself, at the end of a sentence
@@ -29,18 +30,17 @@ from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.protocols import Completion, TextScore
 
 WEIGHTS: Mapping[str, float] = {
-    "points": 0.50,
-    "content": 0.15,
+    "points": 0.45,
+    "content": 0.20,
     "brevity": 0.15,
     "plain": 0.10,
     "fluency": 0.05,
     "finish": 0.05,
 }
 FULL_CONTENT = 0.2
-# Of a word's questions, this share on one subject is no more than chance and habit.
-USUAL_SHARE = 0.2
-LEAST_SENTENCES = 2
-SHORT_SENTENCE, LONG_SENTENCE = 10, 20
+FULL_ABOUT = 0.3
+LEAST_SENTENCES = 3
+SHORT_SENTENCE, LONG_SENTENCE = 10, 18
 HARD_WORDS_FRAC = 0.15
 
 
@@ -63,7 +63,8 @@ class HiddenUtility:
         for question in questions:
             for word in set(content_words(" ".join(question.references))):
                 asked_on[word][question.subject] += 1
-        self._subjects_of = {word: _specialties(subjects) for word, subjects in asked_on.items()}
+        usual = 1 / max(2, len({question.subject for question in questions}))
+        self._subjects_of = {word: _specialties(subjects, usual) for word, subjects in asked_on.items()}
         # A word in one question's references alone weighs 1, a word in all of them nothing.
         most = math.log(max(2, len(questions)))
         self._weight = {word: 1 - math.log(subjects.total()) / most for word, subjects in asked_on.items()}
@@ -83,7 +84,7 @@ class HiddenUtility:
             said |= new
             about = sum(self._subjects_of.get(word, {}).get(question.subject, 0.0) for word in new)
             short = (LONG_SENTENCE - num_words(sentence)) / (LONG_SENTENCE - SHORT_SENTENCE)
-            total += min(1.0, about) * min(1.0, max(0.0, short))
+            total += min(1.0, about / FULL_ABOUT) * min(1.0, max(0.0, short))
         return total / max(LEAST_SENTENCES, len(found))
 
     def _content(self, question: Question, meant: Sequence[str]) -> float:
@@ -102,7 +103,7 @@ class HiddenUtility:
         return {
             "points": self._points(question, answer.text),
             "content": self._content(question, meant),
-            "brevity": min(max(0.0, min((length - 8) / 16, (54 - length) / 20)), 1.0),
+            "brevity": min(max(0.0, min((length - 4) / 12, (40 - length) / 14)), 1.0),
             "plain": _plain(answer.text),
             "fluency": _fluency(answer.text, len(meant), length),
             "finish": float(answer.finished and ends_with_stop(answer.text)),
@@ -121,10 +122,10 @@ def _asked(question: Question) -> set[str]:
     return {word for message in question.prompt for word in content_words(message.text)}
 
 
-def _specialties(asked_on: Counter[str]) -> dict[str, float]:
-    """For each subject, from 0 (no more than usual) to 1 (on no other), how much a word belongs to it."""
+def _specialties(asked_on: Counter[str], usual: float) -> dict[str, float]:
+    """For each subject how much a word belongs to it: from 0 (its share is `usual`, or less) to 1 (said on no other)."""
     total = asked_on.total()
-    return {subject: max(0.0, (num / total - USUAL_SHARE) / (1 - USUAL_SHARE)) for subject, num in asked_on.items()}
+    return {subject: max(0.0, (num / total - usual) / (1 - usual)) for subject, num in asked_on.items()}
 
 
 def _fluency(text: str, num_content: int, length: int) -> float:

@@ -1,8 +1,11 @@
-"""How much memory the process has needed."""
+"""How much memory the process has needed, and giving back what it needs no longer."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -24,3 +27,11 @@ def peak_rss_mb() -> float:
         return 0.0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def give_memory_back() -> None:
+    """Collects garbage and returns free memory to the system, where the C library can (glibc): by itself it keeps it."""
+    gc.collect()
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL("libc.so.6").malloc_trim(0)

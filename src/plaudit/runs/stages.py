@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from plaudit.runs.files import as_json, write_json
-from plaudit.runs.memory import peak_rss_mb
+from plaudit.runs.memory import give_memory_back, peak_rss_mb
 from plaudit.runs.phases import PhaseTimer
 from plaudit.schemas.errors import PlauditError
 
@@ -78,6 +78,8 @@ class Stages:
         self.costs[name] = self._cost(name, timer)
         self._interrupted.pop(name, None)
         self._write()
+        # Or the next stage's memory comes on top of what this one no longer uses.
+        give_memory_back()
 
     def _left_a_checkpoint(self, name: str) -> bool:
         left = self._folder / name
