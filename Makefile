@@ -43,6 +43,7 @@ bench-ppo: .venv/installed-dev   ## PPO against TRL 1.12.0, side by side; instal
 docs: .venv/installed-dev        ## the generated parts of docs/
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/tree.py
+	$(BIN)/python docs/results.py
 
 clean:
 	rm -rf .venv build dist

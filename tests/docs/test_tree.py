@@ -1,4 +1,4 @@
-"""README's tree says what the modules say of themselves."""
+"""README's tree says what the modules say of themselves, its table of results what the committed runs say."""
 
 import runpy
 from pathlib import Path
@@ -9,6 +9,12 @@ ROOT = Path(__file__).parents[2]
 def test_the_tree_in_the_readme_is_current() -> None:
     written = (ROOT / "README.md").read_text(encoding="utf-8")
     assert runpy.run_path(str(ROOT / "docs" / "tree.py"))["updated"](written) == written, "run `make docs`"
+
+
+def test_the_demos_table_in_the_readme_is_current() -> None:
+    written = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert runpy.run_path(str(ROOT / "docs" / "results.py"))["updated"](written) == written, "run `make docs`"
+    assert "<!-- demo -->" in written
 
 
 def test_every_module_says_what_it_is() -> None:
