@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
-from plaudit.batches.tokens import EncodedRow, TokenRows, collated, micro_batches
+from plaudit.batches.tokens import EncodedRow, TokenRows, collated, micro_batches, rounded_up
 
 T, F = True, False
 SHORT = EncodedRow((7, 8, 9), (F, F, T))
@@ -54,15 +54,22 @@ def test_a_mask_of_numbers_is_refused() -> None:
         TokenRows(torch.tensor([[1, 2]]), torch.ones((1, 2)), torch.zeros((1, 2)).bool())
 
 
-def test_selected_rows_are_cut_to_the_longest_of_them() -> None:
-    rows = collated([SHORT, LONG, SHORT], pad_id=0).with_trunk(torch.arange(30.0).reshape(3, 5, 2), "key")
+def test_selected_rows_are_cut_to_the_longest_of_them_rounded_up_to_eights() -> None:
+    lengthy = EncodedRow(tuple(range(10, 30)), (False,) * 10 + (True,) * 10)
+    rows = collated([SHORT, lengthy, SHORT], pad_id=0).with_trunk(torch.arange(120.0).reshape(3, 20, 2), "key")
     short = rows.select(torch.tensor([2, 0]))
-    assert short.token_ids.tolist() == [[7, 8, 9]] * 2
-    assert short.attention_mask.shape == short.answer_mask.shape == (2, 3)
+    assert short.token_ids.tolist() == [[7, 8, 9, 0, 0, 0, 0, 0]] * 2
+    assert short.attention_mask.shape == short.answer_mask.shape == (2, 8)
     assert short.trunk is not None
-    assert short.trunk[:, 0, 0].tolist() == [20.0, 0.0]
-    assert (short.trunk.shape, short.trunk_key) == ((2, 3, 2), "key")
-    assert rows.select(torch.tensor([1])).token_ids.tolist() == [[4, 5, 6, 7, 8]]
+    assert short.trunk[:, 0, 0].tolist() == [80.0, 0.0]
+    assert (short.trunk.shape, short.trunk_key) == ((2, 8, 2), "key")
+    # Never wider than it was.
+    assert rows.select(torch.tensor([1])).token_ids.tolist() == [list(range(10, 30))]
+
+
+@pytest.mark.parametrize(("num", "step", "up"), [(0, 8, 0), (1, 8, 8), (8, 8, 8), (9, 8, 16), (65, 64, 128)])
+def test_numbers_are_rounded_up(num: int, step: int, up: int) -> None:
+    assert rounded_up(num, step) == up
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

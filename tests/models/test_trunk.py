@@ -124,7 +124,7 @@ def test_padding_is_not_seen(rows: TokenRows) -> None:
     body = tiny_model().base_model
     noisy = replace(rows, token_ids=torch.where(rows.attention_mask, rows.token_ids, 77))
     for i in range(len(rows)):
-        alone = hidden_states(body, rows.select(torch.tensor([i])))[0]
+        alone = hidden_states(body, rows.select(torch.tensor([i])))[0, : rows.lengths[i]]
         for batch in (rows, noisy):
             assert torch.allclose(hidden_states(body, batch)[i, : len(alone)], alone, atol=1e-5)
 

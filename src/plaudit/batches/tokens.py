@@ -63,8 +63,12 @@ class TokenRows:
         return self.attention_mask.sum(-1)
 
     def select(self, index: Int[Tensor, "M"]) -> Self:
-        """The rows at `index`, cut to the longest of them."""
-        width = int(self.lengths[index].max().item())
+        """The rows at `index`, cut to the longest of them, up to the next multiple of 8.
+
+        Matrix libraries compile a kernel for each shape and keep it: with every width there is, memory would grow all run.
+        """
+        longest = int(self.lengths[index].max().item())
+        width = min(self.token_ids.shape[1], rounded_up(longest))
         cut = (slice(None), slice(width))
         return replace(
             self,
@@ -87,6 +91,11 @@ class TokenRows:
             answer_mask=self.answer_mask.to(device),
             trunk=None if self.trunk is None else self.trunk.to(device),
         )
+
+
+def rounded_up(num: int, step: int = 8) -> int:
+    """The next multiple of `step`."""
+    return -(-num // step) * step
 
 
 def collated(rows: Sequence[EncodedRow], pad_id: int) -> TokenRows:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from plaudit.algorithms.logprobs import token_logprobs
-from plaudit.batches.tokens import TokenRows
+from plaudit.batches.tokens import TokenRows, rounded_up
 from plaudit.models.load import Precision, load_causal_lm
 from plaudit.models.trunk import Branch, arithmetic, trunk_of
 from plaudit.schemas.errors import PlauditError
@@ -87,16 +87,21 @@ def before(hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
 def answer_stats(
     hidden: Float[Tensor, "B T D"], head: nn.Module, rows: TokenRows, temperature: float, *, mixed: bool = False
 ) -> TokenStats:
-    """Log-probability and entropy of the answer tokens. The head runs on counted positions only, in chunks."""
+    """Log-probability and entropy of the answer tokens. The head runs on counted positions only, in chunks.
+
+    Their number is filled up to a multiple of 64, as `TokenRows.select` rounds widths: a kernel is kept for each shape.
+    """
     states = before(hidden)
     mask = rows.answer_mask
     chosen, targets = states[mask], rows.token_ids[mask]
+    filled = nn.functional.pad(chosen, (0, 0, 0, rounded_up(len(chosen), 64) - len(chosen)))
     parts = []
     # At least once: rows without a counted token get zeros.
     for i in range(0, max(1, len(targets)), HEAD_CHUNK):
+        wanted = targets[i : i + HEAD_CHUNK]
         with arithmetic(hidden.device, mixed=mixed):
-            logits = head(chosen[i : i + HEAD_CHUNK])
-        parts.append(token_logprobs(logits, targets[i : i + HEAD_CHUNK], temperature))
+            logits = head(filled[i : i + HEAD_CHUNK])
+        parts.append(token_logprobs(logits[: len(wanted)], wanted, temperature))
     shape, device = rows.token_ids.shape, hidden.device
     logprobs = torch.zeros(shape, device=device).masked_scatter(mask, torch.cat([part[0] for part in parts]))
     entropy = torch.zeros(shape, device=device).masked_scatter(mask, torch.cat([part[1] for part in parts]))

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from plaudit.batches.rollouts import Rollouts
-from plaudit.batches.tokens import EncodedRow, collated
+from plaudit.batches.tokens import EncodedRow, collated, rounded_up
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
 from plaudit.text.prompts import EncodedPrompt
@@ -127,9 +127,8 @@ class _Decoder:
         self.logits = self._forward(tokens[:, None], self.mask, self.positions)
         self.positions = self.positions + 1
 
-    def keep(self, alive: Bool[Tensor, "B"]) -> None:
-        """Drops the rows that have stopped."""
-        index = alive.nonzero().squeeze(-1)
+    def keep(self, index: Int[Tensor, "M"]) -> None:
+        """Drops all rows but these."""
         self.cache.batch_select_indices(index)
         self.mask, self.positions, self.logits = self.mask[index], self.positions[index], self.logits[index]
 
@@ -138,21 +137,28 @@ def _decoded(decoder: _Decoder, uniforms: Float[Tensor, "B num"], sampling: Samp
     num_rows = len(uniforms)
     tokens: list[list[int]] = [[] for _ in range(num_rows)]
     logprobs: list[list[float]] = [[] for _ in range(num_rows)]
-    rows = torch.arange(num_rows)
-    uniforms = uniforms.to(decoder.logits.device)
+    device = decoder.logits.device
+    uniforms = uniforms.to(device)
+    rows, has_stopped = torch.arange(num_rows, device=device), torch.zeros(num_rows, dtype=torch.bool, device=device)
     for step in range(sampling.max_new_tokens):
         step_logprobs = torch.log_softmax(decoder.logits.float() / sampling.temperature, dim=-1)
         chosen = drawn(step_logprobs, uniforms[rows, step], top_p=sampling.top_p, greedy=sampling.greedy)
         chosen_logprobs = step_logprobs.gather(-1, chosen[:, None]).squeeze(-1)
-        for row, token, logprob in zip(rows.tolist(), chosen.tolist(), chosen_logprobs.tolist(), strict=True):
-            tokens[row].append(token)
-            logprobs[row].append(logprob)
-        alive = chosen != stop_id
-        if step + 1 == sampling.max_new_tokens or not bool(alive.any()):
+        going = zip(rows.tolist(), has_stopped.tolist(), chosen.tolist(), chosen_logprobs.tolist(), strict=True)
+        for row, stopped, token, logprob in going:
+            if not stopped:
+                tokens[row].append(token)
+                logprobs[row].append(logprob)
+        has_stopped = has_stopped | (chosen == stop_id)
+        num_going = int((~has_stopped).sum())
+        if step + 1 == sampling.max_new_tokens or not num_going:
             break
-        if not bool(alive.all()):
-            decoder.keep(alive)
-            rows, chosen = rows[alive.cpu()], chosen[alive]
+        # Rows that have stopped leave by eights: each time the whole cache is copied, and a kernel kept for each size.
+        num_kept = rounded_up(num_going)
+        if num_kept < len(rows):
+            index = has_stopped.int().argsort(stable=True)[:num_kept].sort().values
+            decoder.keep(index)
+            rows, chosen, has_stopped = rows[index], chosen[index], has_stopped[index]
         decoder.advance(chosen)
     return _Decoded(tokens, logprobs)
 
