@@ -133,8 +133,8 @@ class DemoConfig:
             # A critic of twenty-odd steps explains little: an answer's worth is told to all its tokens, against its siblings.
             gae_lambda=1.0,
             score_baseline="leave_one_out",
-            ptx_coef=0.1,
-            ptx_batch_size=4,
+            ptx_coef=0.3,
+            ptx_batch_size=8,
             precision=self.precision,
             device=self.device,
             seed=self.seed,
