@@ -12,8 +12,9 @@ from torch import Tensor
 from plaudit.checkpoints.folder import Checkpoint, keep_latest, latest_checkpoint, save_checkpoint
 from plaudit.runs import Progress, RunDirectory
 from plaudit.schemas.conversation import Frozen
+from plaudit.schemas.errors import PlauditError
 from plaudit.trainers.epochs import under
-from plaudit.trainers.experience import Actor, Experience
+from plaudit.trainers.experience import Actor, Experience, ExperienceConfig
 from plaudit.trainers.guards import GuardError
 from plaudit.trainers.monitor import HackingMonitor
 
@@ -47,7 +48,25 @@ class OnlineConfig(Protocol):
     @property
     def num_checkpoints(self) -> int: ...
     @property
+    def num_minibatches(self) -> int: ...
+    @property
+    def experience(self) -> ExperienceConfig: ...
+    @property
     def resume(self) -> bool: ...
+
+
+def check_loop(config: OnlineConfig) -> None:
+    """Raises PlauditError for checkpoints or minibatches that cannot be."""
+    if config.checkpoint_every < 0 or config.num_checkpoints < 1:
+        raise PlauditError(
+            f"checkpoint_every may not be negative and num_checkpoints must be at least 1, got {config.checkpoint_every} "
+            f"and {config.num_checkpoints}"
+        )
+    if config.num_minibatches > config.experience.num_answers:
+        raise PlauditError(
+            f"num_minibatches = {config.num_minibatches}, but a step has {config.experience.num_answers} answers: every "
+            "minibatch needs one"
+        )
 
 
 class LoopState(Frozen):

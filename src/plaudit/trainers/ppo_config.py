@@ -11,6 +11,7 @@ from plaudit.schemas.errors import PlauditError
 from plaudit.text.prompts import TooLong
 from plaudit.trainers.experience import ExperienceConfig
 from plaudit.trainers.monitor import MonitorConfig
+from plaudit.trainers.online import check_loop
 from plaudit.trainers.optimisation import OptimiserConfig, Schedule
 
 
@@ -99,16 +100,7 @@ class PPOConfig:
     def __post_init__(self) -> None:
         if min(self.num_steps, self.num_epochs, self.num_minibatches, self.micro_batch_size, self.ptx_batch_size) < 1:
             raise PlauditError("num_steps, num_epochs, num_minibatches and the batch sizes must be at least 1")
-        if self.checkpoint_every < 0 or self.num_checkpoints < 1:
-            raise PlauditError(
-                f"checkpoint_every may not be negative and num_checkpoints must be at least 1, got {self.checkpoint_every} "
-                f"and {self.num_checkpoints}"
-            )
-        if self.num_minibatches > self.experience.num_answers:
-            raise PlauditError(
-                f"num_minibatches = {self.num_minibatches}, but a step has {self.experience.num_answers} answers: every "
-                "minibatch needs one"
-            )
+        check_loop(self)
         if self.score_baseline == "leave_one_out" and self.experience.answers_per_prompt < 2:
             raise PlauditError("score_baseline 'leave_one_out' needs experience.answers_per_prompt of at least 2")
         if min(self.kl_coef, self.vf_coef, self.ptx_coef) < 0 or min(self.policy_clip, self.value_clip) <= 0:

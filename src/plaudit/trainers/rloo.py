@@ -34,7 +34,7 @@ from plaudit.trainers.experience import Actor, Experience, ExperienceConfig
 from plaudit.trainers.guards import KLGuard
 from plaudit.trainers.minibatches import permutation, split_evenly
 from plaudit.trainers.monitor import HackingMonitor, MonitorConfig
-from plaudit.trainers.online import run_steps
+from plaudit.trainers.online import check_loop, run_steps
 from plaudit.trainers.optimisation import Optimiser, OptimiserConfig, Schedule
 from plaudit.trainers.tally import Means, added, health
 
@@ -95,16 +95,7 @@ class RLOOConfig:
             )
         if min(self.num_steps, self.num_epochs, self.num_minibatches, self.micro_batch_size) < 1:
             raise PlauditError("num_steps, num_epochs, num_minibatches and micro_batch_size must be at least 1")
-        if self.checkpoint_every < 0 or self.num_checkpoints < 1:
-            raise PlauditError(
-                f"checkpoint_every may not be negative and num_checkpoints must be at least 1, got {self.checkpoint_every} "
-                f"and {self.num_checkpoints}"
-            )
-        if self.num_minibatches > self.experience.num_answers:
-            raise PlauditError(
-                f"num_minibatches = {self.num_minibatches}, but a step has {self.experience.num_answers} answers: every "
-                "minibatch needs one"
-            )
+        check_loop(self)
         if self.kl_coef < 0 or self.policy_clip <= 0:
             raise PlauditError("kl_coef may not be negative; policy_clip must be above 0")
 
