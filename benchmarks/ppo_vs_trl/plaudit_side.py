@@ -15,6 +15,7 @@ from transformers import AutoConfig
 from plaudit.models.load import Precision
 from plaudit.models.policy import TrainLayers
 from plaudit.rollout.sampler import Sampling
+from plaudit.runs.memory import reuse_freed_memory
 from plaudit.schemas.conversation import user
 from plaudit.trainers.experience import ExperienceConfig
 from plaudit.trainers.minibatches import permutation
@@ -125,6 +126,7 @@ def measured(task: Task, name: str, num_layers: int) -> Report:
 def main() -> None:
     task, report, name = Task.load(Path(sys.argv[1])), Path(sys.argv[2]), sys.argv[3]
     torch.set_num_threads(task.threads)
+    reuse_freed_memory()  # as the command line does
     num_layers = int(AutoConfig.from_pretrained(task.model).num_hidden_layers)
     measured(task, name, num_layers).save(report)
 

@@ -19,6 +19,7 @@ from plaudit.cli.settings import parsed
 from plaudit.evaluation.tables import Table
 from plaudit.models.load import load_causal_lm, load_codec
 from plaudit.runs import PhaseTimer, duration_text, peak_rss_mb, read_metrics
+from plaudit.runs.memory import reuse_freed_memory
 from plaudit.runs.stages import Cost, Stages
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison
@@ -104,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The exit status: 0, or what `plaudit` itself would give; errors are one message, with `PLAUDIT_DEBUG=1` a traceback."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        reuse_freed_memory()
         run(parsed(HHConfig, arguments, name="hh_cpu", prog="python -m recipes.hh_cpu.run"))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: the same command goes on after the last stage that ended\n")

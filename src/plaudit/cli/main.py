@@ -13,6 +13,7 @@ from plaudit.cli.command import Command
 from plaudit.cli.data import DataCheck, DataConvert, DataShow
 from plaudit.cli.settings import parsed
 from plaudit.cli.training import TrainingCommand, latest_checkpoint_folder
+from plaudit.runs.memory import reuse_freed_memory
 from plaudit.schemas.errors import PlauditError
 
 COMMANDS: dict[str, str] = {
@@ -178,6 +179,7 @@ def _dispatched(arguments: Sequence[str]) -> int:
         raise PlauditError(f"there is no command {name!r}; the nearest is {near!r}. `plaudit --help` lists them all")
     command = parsed(command_class(name), arguments[num_words:], name=name, reads_toml=num_words == 1)
     _quieten()
+    reuse_freed_memory()
     try:
         with warnings.catch_warnings():
             # For developers of other libraries, not for who runs them.
