@@ -63,6 +63,16 @@ def test_check_names_verdicts_and_what_was_dropped(tmp_path: Path) -> None:
     assert "left out 1: synthetic message" in output_of(DataCheck(file=rows(tmp_path / "t.jsonl", tree)))
 
 
+def test_check_names_spans_and_the_columns_kept(tmp_path: Path) -> None:
+    row = {"prompt": "q", "completions": ["a", "b"], "labels": [True, False], "by": 1, "\x1bat": 2}
+    text = output_of(DataCheck(file=rows(tmp_path / "s.jsonl", row, row)))
+    assert text.splitlines()[-3:] == [
+        "highlights: 1 duplicates of an earlier record",
+        "highlights: spans step 4",
+        "highlights: kept in extra �at 2, by 2",
+    ]
+
+
 def test_check_lists_the_first_twenty_errors_and_fails(tmp_path: Path) -> None:
     broken = ["{", *[{"text": number} for number in range(24)]]
     path = rows(tmp_path / "t.jsonl", {"text": "fine [bold]"}, *broken)
@@ -204,6 +214,15 @@ def test_show_says_what_else_was_said_of_an_answer(tmp_path: Path) -> None:
                 "corrected": [{"role": "assistant", "content": "second answer"}],
             },
             ["│ before", "first answer", "│ corrected", "second answer"],
+        ),
+        (
+            {
+                "kind": "highlights",
+                "prompt": [],
+                "completion": [{"role": "assistant", "content": "first answer"}],
+                "spans": [{"start": 0, "end": 5, "label": "vague", "score": 0.5}],
+            },
+            ["highlights", "1 spans marked", "first answer", "0-5 vague 0.5: first"],
         ),
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) else "",

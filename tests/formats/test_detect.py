@@ -26,6 +26,7 @@ MESSAGES = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "
         ("trl-preference-implicit.jsonl", Shape.TRL),
         ("trl-preference-implicit-standard.jsonl", Shape.TRL),
         ("trl-unpaired.jsonl", Shape.TRL),
+        ("trl-stepwise.jsonl", Shape.TRL),
         ("trl-messages.jsonl", Shape.OPENAI_CHAT),
         ("openai-chat.jsonl", Shape.OPENAI_CHAT),
         ("openai-preference.jsonl", Shape.OPENAI_CHAT),

@@ -17,6 +17,7 @@ from plaudit.schemas.feedback import (
     Correction,
     Demonstration,
     Document,
+    Highlights,
     Prompt,
     Ranking,
     Rating,
@@ -51,6 +52,7 @@ def test_every_kind_has_a_name() -> None:
         "ranking": Ranking,
         "rating": Rating,
         "correction": Correction,
+        "highlights": Highlights,
     }
 
 

@@ -19,9 +19,11 @@ from plaudit.schemas.feedback import (
     Correction,
     Demonstration,
     Document,
+    Highlights,
     Prompt,
     Ranking,
     Rating,
+    Span,
     Verdict,
 )
 
@@ -96,6 +98,13 @@ def test_any_ranking_survives_the_ranked_shape(records: list[Ranking]) -> None:
 
 
 NUM = 3
+SPANS = st.builds(
+    lambda start, length, label, score: Span(start=start, end=start + length, label=label, score=score),
+    st.integers(0, 4),
+    st.integers(1, 5),
+    NAMES,
+    st.none() | FLOATS,
+)
 FIELDS: dict[type[AnyRecord], dict[str, st.SearchStrategy[object]]] = {
     Document: {"text": st.text(min_size=1, max_size=12)},
     Prompt: {"prompt": prompts().filter(bool)},
@@ -124,6 +133,11 @@ FIELDS: dict[type[AnyRecord], dict[str, st.SearchStrategy[object]]] = {
         "maximum": st.floats(2, 9),
     },
     Correction: {"prompt": prompts(), "completion": answers(), "corrected": answers()},
+    Highlights: {
+        "prompt": prompts(),
+        "completion": st.text(min_size=9, max_size=12).map(lambda text: [Message(role=Role.ASSISTANT, content=text)]),
+        "spans": st.lists(SPANS, max_size=3).map(lambda spans: sorted(spans, key=lambda span: (span.start, span.end))),
+    },
 }
 
 

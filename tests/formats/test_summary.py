@@ -13,9 +13,11 @@ from plaudit.schemas.feedback import (
     Correction,
     Demonstration,
     Document,
+    Highlights,
     Prompt,
     Ranking,
     Rating,
+    Span,
     Verdict,
 )
 
@@ -82,3 +84,15 @@ def test_the_real_lists(real_data: Path) -> None:
     assert (summary.num_records, summary.num_tied_pairs, summary.num_unranked_answers) == (600, 0, 0)
     # Counted apart from the reader: three lists hold an answer twice.
     assert (summary.num_same_answers, summary.num_empty_answers) == (3, 0)
+
+
+def test_highlights_and_what_was_kept_beside_the_fields() -> None:
+    marked = tuple(Span(start=0, end=end, label=label) for end, label in ((1, "x"), (2, "x"), (2, "y")))
+    records = [
+        Highlights(prompt=P, completion=X, spans=marked, extra={"errors[0].note": "", "errors[1].note": "", "gold": 1}),
+        Highlights(prompt=P, completion=X, spans=(), extra={"gold": 2}),
+    ]
+    (summary,) = summaries(records)
+    assert summary.spans == {"x": 2, "y": 1}
+    assert summary.further == {"errors[i].note": 1, "gold": 2}
+    assert (summary.mean_answers, summary.mean_answer_chars) == (1.0, 2.0)

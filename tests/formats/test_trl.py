@@ -254,7 +254,6 @@ USER, ANSWER = {"role": "user", "content": "q"}, {"role": "assistant", "content"
         ({"chosen": [], "rejected": [USER, ANSWER]}, "rejected", "two dialogues that part"),
         ({"prompt": "q", "completion": "a", "label": 1}, "label", "true or false"),
         ({"prompt": "q", "chosen": "a", "rejected": "b", "margin": "1"}, "margin", "a number"),
-        ({"prompt": "q", "completions": ["a"], "labels": [True]}, "labels", "a type other than stepwise"),
         ({"prompt": ""}, "prompt", "Tuple should have at least 1 item"),
         ({"prompt": [USER], "completion": []}, "(row)", "completion must end with an assistant message"),
         ({"messages": [USER]}, "messages", "a conversation that ends with an assistant message"),

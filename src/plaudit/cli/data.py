@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,15 +25,17 @@ from plaudit.schemas.feedback import (
     Correction,
     Demonstration,
     Document,
+    Highlights,
     Ranking,
     Rating,
+    Span,
 )
 
 _MAX_ERRORS = 20
 _MAX_CHARS = 1200
 _CONTROL = {code: "�" for code in [*range(32), 127] if chr(code) not in "\n\t"}
 
-Kind = Literal["document", "prompt", "demonstration", "comparison", "ranking", "rating", "correction"]
+Kind = Literal["document", "prompt", "demonstration", "comparison", "ranking", "rating", "correction", "highlights"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,14 +186,21 @@ def _findings(found: Iterable[KindSummary]) -> list[str]:
         }
         lines += [f"{summary.kind}: {count} {what}" for what, count in counted.items() if count]
         if summary.verdicts:
-            verdicts = ", ".join(f"{name} {count}" for name, count in sorted(summary.verdicts.items()))
-            lines.append(f"{summary.kind}: verdicts {verdicts}")
+            lines.append(f"{summary.kind}: verdicts {_numbered(summary.verdicts)}")
         if summary.kind == "ranking":
             lines.append(
                 f"ranking: {summary.num_ranked_pairs} pairs of ranked answers, {summary.num_tied_pairs} of them ties "
                 f"(in {summary.num_tied_rankings} rankings), {summary.num_unranked_answers} answers not ranked"
             )
+        if summary.kind == "highlights":
+            lines.append(f"highlights: spans {_numbered(summary.spans) or 'none'}")
+        if summary.further:
+            lines.append(_printable(f"{summary.kind}: kept in extra {_numbered(summary.further)}"))
     return lines
+
+
+def _numbered(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
 def _left_out(records: Records) -> list[str]:
@@ -217,6 +226,8 @@ def _panel(record: AnyRecord) -> Panel:
         parts += _turns(record.prompt)
     for label, answer in _labelled_answers(record):
         parts += [Text(label, style="bold"), *_turns(answer)]
+    if isinstance(record, Highlights):
+        parts += [_span_line(span, record.text) for span in record.spans]
     return Panel(Group(*parts), title=Text(_printable(title)), title_align="left")
 
 
@@ -232,9 +243,19 @@ def _labelled_answers(record: AnyRecord) -> list[tuple[str, Messages]]:
         case Rating():
             label = f"rated {record.score:g} between {record.minimum:g} and {record.maximum:g}"
             return [(label, record.completion)]
+        case Highlights():
+            return [(f"{len(record.spans)} spans marked", record.completion)]
         case Correction():
             return [("before", record.completion), ("corrected", record.corrected)]
     return []
+
+
+def _span_line(span: Span, text: str) -> Text:
+    score = "" if span.score is None else f" {span.score:g}"
+    return Text.assemble(
+        (_printable(f"{span.start}-{span.end} {span.label}{score}: "), "yellow"),
+        _shortened(text[span.start : span.end]),
+    )
 
 
 def _rank_label(record: Ranking, index: int) -> str:

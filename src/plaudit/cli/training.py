@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from plaudit.cli.fields import own_settings
 from plaudit.cli.inputs import check_unchanged, recorded_inputs
 from plaudit.formats import Records, Shape, leaked_prompts, open_records
-from plaudit.formats.native import kind_of
+from plaudit.formats.native import kind_of, plural
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Record
 
@@ -98,13 +98,13 @@ def of_kinds(records: Records, *kinds: type[R], file: Path, command: str) -> lis
     if chosen:
         others = Counter(kind_of(record) for record in records if not isinstance(record, kinds))
         for kind, count in others.items():
-            print(f"{file}: left out {count}: {kind}s")
+            print(f"{file}: left out {count}: {plural(kind)}")
         return chosen
-    wanted = " or ".join(f"{kind.__name__.lower()}s" for kind in kinds)
+    wanted = " or ".join(plural(kind.__name__.lower()) for kind in kinds)
     if not len(records):
         raise PlauditError(f"{file} holds no row that can be read: `plaudit data check {file}` says why")
     found = sorted({kind_of(record) for record in records})
-    held = " and ".join(f"{kind}s" for kind in found)
+    held = " and ".join(plural(kind) for kind in found)
     use = " and ".join(dict.fromkeys(_LEARNS_FROM[kind] for kind in found if kind in _LEARNS_FROM))
     raise PlauditError(f"`plaudit {command}` reads {wanted}, and {file} holds {held}" + (f": use {use}" if use else ""))
 

@@ -24,6 +24,11 @@ def kind_of(record: AnyRecord) -> str:
     return type(record).__name__.lower()
 
 
+def plural(kind: str) -> str:
+    """Several records of this kind, in words."""
+    return kind if kind.endswith("s") else f"{kind}s"
+
+
 def recognises(columns: Mapping[str, JsonValue]) -> bool:
     """Whether a row is a record of ours: a known kind, and all that kind requires."""
     kind = KINDS.get(str(columns.get("kind")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from plaudit.schemas.feedback import (
     Correction,
     Demonstration,
     Document,
+    Highlights,
     Ranking,
     Rating,
 )
 from plaudit.schemas.preference import pairs_from_ranks
+
+_INDEX = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,10 @@ class KindSummary:
     num_tied_pairs: int
     num_unranked_answers: int
     mean_answers: float
+    spans: dict[str, int]
+    """Marked spans by label."""
+    further: dict[str, int]
+    """Columns kept in `extra` by name, an index in a name as [i]: in how many records they stand."""
 
 
 def summaries(records: Iterable[AnyRecord]) -> list[KindSummary]:
@@ -56,7 +64,7 @@ def summaries(records: Iterable[AnyRecord]) -> list[KindSummary]:
 def answers_of(record: AnyRecord) -> Sequence[Messages]:
     """The record's answers; a correction's text before and after, none for a document or a prompt."""
     match record:
-        case Demonstration() | Rating():
+        case Demonstration() | Rating() | Highlights():
             return (record.completion,)
         case Comparison():
             return (record.a, record.b)
@@ -95,7 +103,13 @@ def _summary(kind: str, records: Sequence[AnyRecord]) -> KindSummary:
         num_tied_pairs=sum(ties),
         num_unranked_answers=sum(ranking.ranks.count(None) for ranking in rankings),
         mean_answers=fmean(map(len, answers)),
+        spans=dict(Counter(span.label for r in records if isinstance(r, Highlights) for span in r.spans)),
+        further=dict(Counter(name for record in records for name in _extra_names(record))),
     )
+
+
+def _extra_names(record: AnyRecord) -> set[str]:
+    return {_INDEX.sub("[i]", name) for name in record.extra}
 
 
 def _content(record: AnyRecord) -> str:

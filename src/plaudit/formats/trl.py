@@ -6,9 +6,10 @@
     preference          {"prompt", "chosen", "rejected"}, "margin"  -> Comparison
                         {"chosen", "rejected"}: the prompt is what they share
     unpaired            {"prompt", "completion", "label"}           -> Rating, 0 or 1
+    stepwise            {"prompt", "completions", "labels"}         -> Highlights (`stepwise` has the details)
 
 A row is read as the most specific type whose columns it has; the others go to `extra`. Text in a `prompt` becomes one
-message of the user, text in an answer one of the assistant. Stepwise supervision (`completions`, `labels`) is refused.
+message of the user, text in an answer one of the assistant.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from plaudit.formats import hh
+from plaudit.formats import hh, stepwise
 from plaudit.formats.messages import MisfitError, shown
 from plaudit.formats.outgoing import Losses, Outgoing, not_carried, single_text, write_each
 from plaudit.formats.pairs import chosen_and_rejected, num_shared, split_shared, strict_pairs
@@ -30,6 +31,7 @@ from plaudit.schemas.feedback import (
     Comparison,
     Demonstration,
     Document,
+    Highlights,
     Prompt,
     Ranking,
     Rating,
@@ -88,7 +90,7 @@ def extract_prompt(example: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
 def records_of(row: Row) -> list[AnyRecord]:
     """The record of one row, by the most specific type whose columns it has."""
     if row.has("completions", "labels"):
-        raise MisfitError("labels", "a type other than stepwise supervision, which plaudit does not read", "labels")
+        return [stepwise.highlights(row)]
     if row.has("chosen") or row.has("rejected"):
         return [_comparison(row)]
     if row.has("prompt") and row.has("completion"):
@@ -194,8 +196,11 @@ def _rows_of(record: AnyRecord, losses: Losses, form: Form) -> list[dict[str, Js
                 "completion": _answer(record.completion, "completion", outgoing, form),
                 "label": record.score > middle,
             }
+        case Highlights():
+            # Stepwise supervision has no conversational form.
+            columns = {"prompt": _prompt(record.prompt, outgoing, "standard"), **stepwise.columns_of(record, outgoing)}
         case _:
-            raise not_carried("trl", record, "Document, Prompt, Demonstration, Comparison, Ranking and Rating")
+            raise not_carried("trl", record, "any kind but Correction")
     return [outgoing.open_row(columns)]
 
 

@@ -1,4 +1,4 @@
-"""What people say about answers: demonstrations, comparisons, rankings, ratings, corrections.
+"""What people say about answers: demonstrations, comparisons, rankings, ratings, corrections, highlights.
 
 Every record has `id`, `source` and `weight`. `extra` keeps columns plaudit does not interpret, so nothing read from a
 file is lost on the way out.
@@ -143,4 +143,51 @@ class Correction(Record):
         return self
 
 
-AnyRecord = Document | Prompt | Demonstration | Comparison | Ranking | Rating | Correction
+class Span(Frozen):
+    """A stretch of an answer, characters `start` up to but not including `end`, and what was said about it.
+
+    `label` names the judgement ("Irrelevant", "step"); `score` is its number where there is one (a step is 1 or 0).
+    """
+
+    start: int = Field(ge=0)
+    end: int
+    label: str = Field(min_length=1)
+    score: float | None = Field(default=None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.end <= self.start:
+            raise ValueError(f"a span must end after its start: start {self.start}, end {self.end}")
+        return self
+
+
+class Highlights(Record):
+    """One answer and what a person marked in it; no spans say that it was read and nothing was marked.
+
+    Positions count the characters (Unicode code points) of the answer's text, so the answer is a single message. Spans
+    stand in the order of their starts, then of their ends; they may overlap.
+    """
+
+    prompt: Messages
+    completion: Messages
+    spans: tuple[Span, ...]
+
+    @property
+    def text(self) -> str:
+        """The answer's text, which the spans count in."""
+        return self.completion[0].text
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _ends_with_assistant(self.completion, "completion")
+        if len(self.completion) != 1:
+            raise ValueError(f"completion must be one message, so that a position is one place: {len(self.completion)}")
+        places = [(span.start, span.end) for span in self.spans]
+        if places != sorted(places):
+            raise ValueError(f"spans must stand in the order of their starts, then of their ends: {places}")
+        if any(end > len(self.text) for _, end in places):
+            raise ValueError(f"spans must lie inside the answer of {len(self.text)} characters: {places}")
+        return self
+
+
+AnyRecord = Document | Prompt | Demonstration | Comparison | Ranking | Rating | Correction | Highlights
