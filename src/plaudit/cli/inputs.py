@@ -25,13 +25,22 @@ class Inputs(Frozen):
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes; of its manifest for a snapshot's folder. Raises PlauditError where it cannot be read."""
-    source = path / "manifest.json" if path.is_dir() else path
+    """The SHA-256 of a file's bytes; of its manifest for a snapshot's folder, of all its files' for another folder.
+
+    Raises PlauditError where one of them cannot be read.
+    """
     try:
-        with source.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        if path.is_dir() and not (path / "manifest.json").exists():
+            named = [f"{file.name} {_digest(file)}\n" for file in sorted(path.iterdir()) if file.is_file()]
+            return hashlib.sha256("".join(named).encode()).hexdigest()
+        return _digest(path / "manifest.json" if path.is_dir() else path)
     except OSError as error:
         raise PlauditError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""Files of JSON objects: read with the line each stands on, written whole or not at all.
+"""Files of objects: read with the line each stands on, written whole or not at all.
 
-JSON Lines, a JSON list, either of them gzipped, and Parquet (with the extra `parquet`) are told apart by their first
-bytes, not by their names.
+JSON Lines, a JSON list, either of them gzipped, and Parquet are told apart by their first bytes, not by their names; only
+tables of separated columns need theirs (.csv, .tsv). `tables` reads what is no JSON.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from pydantic import JsonValue
 
+from plaudit.formats import tables
 from plaudit.schemas.errors import PlauditError, RowError
 
 _BOM = b"\xef\xbb\xbf"
@@ -27,7 +29,7 @@ _GZIP_MAGIC, _PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """One object of a file and the line it starts on (in Parquet: its row, counted from 1)."""
+    """One object of a file and the line it starts on (in Parquet and Arrow: its row, counted from 1)."""
 
     line: int
     columns: dict[str, JsonValue]
@@ -37,11 +39,20 @@ def objects(path: Path) -> Iterator[Located | RowError]:
     """Every object of the file in order; in the place of one that cannot be read, its RowError.
 
     Blank lines are passed over, a UTF-8 byte order mark is too. Raises PlauditError where the file itself cannot be
-    read: missing, a folder, damaged compression.
+    read: missing, a folder that `datasets` did not save, damaged compression.
     """
+    if tables.is_saved_dataset(path):
+        yield from (Located(*row) for row in tables.arrow_rows(path))
+        return
+    separator = tables.separator_of(path)
     with _opened(path) as (stream, is_parquet):
         if is_parquet:
-            yield from _parquet_rows(path)
+            yield from (Located(*row) for row in tables.parquet_rows(path))
+            return
+        if separator:
+            lines = tables.decoded(stream, partial(_not_utf8, path))
+            for found in tables.separated_rows(path, lines, separator):
+                yield found if isinstance(found, RowError) else Located(*found)
             return
         seen_any = False
         for line, raw in enumerate(stream, start=1):
@@ -66,10 +77,13 @@ def read_text(path: Path) -> str:
 
 
 def write_rows(rows: Iterable[Mapping[str, JsonValue]], path: Path) -> None:
-    """Writes one object a line; a JSON list where the name ends in `.json`, gzipped where it ends in `.gz`.
+    """Writes one object a line; a JSON list where the name ends in `.json`, Parquet in `.parquet`, gzipped in `.gz`.
 
     Equal rows give equal bytes. Written beside the target, synced, renamed: a reader finds the old file or the new one.
     """
+    if path.suffix == ".parquet":
+        write_bytes(tables.parquet_bytes(rows, path), path)
+        return
     lines = [_encoded(row) for row in rows]
     if path.name.removesuffix(".gz").endswith(".json"):
         payload = b"[\n" + b",\n".join(lines) + b"\n]\n"
@@ -122,7 +136,10 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
     except FileNotFoundError as error:
         raise PlauditError(f"there is no file {path}: check the name") from error
     except IsADirectoryError as error:
-        raise PlauditError(f"{path} is a folder without manifest.json: name a file, or a snapshot's folder") from error
+        raise PlauditError(
+            f"{path} is a folder without manifest.json or state.json: name a file, a snapshot's folder, or one that "
+            "`datasets` saved"
+        ) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise PlauditError(f"{path} is a damaged gzip file ({error}): fetch or write it again") from error
     except OSError as error:
@@ -184,19 +201,6 @@ def _after_blanks(text: str, position: int) -> int:
     while position < len(text) and text[position] in " \t\r\n":
         position += 1
     return position
-
-
-def _parquet_rows(path: Path) -> Iterator[Located | RowError]:
-    try:
-        from pyarrow import parquet
-    except ImportError as error:
-        raise PlauditError(f"{path} is a Parquet file: `pip install 'plaudit[parquet]'` to read it") from error
-    line = 0
-    with parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches():
-            for columns in batch.to_pylist():
-                line += 1
-                yield Located(line, columns)
 
 
 def _refuse_constant(name: str) -> NoReturn:

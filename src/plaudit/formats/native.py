@@ -64,7 +64,11 @@ def native_items(path: Path) -> Iterator[Item]:
 
 def write(records: Iterable[AnyRecord], path: Path) -> Losses:
     """Writes every record whole. Raises PlauditError for mixed kinds."""
-    write_rows([row_of(record) for record in of_one_kind(records, path)], path)
+    rows = [row_of(record) for record in of_one_kind(records, path)]
+    if path.suffix == ".parquet":
+        # Parquet has no objects without fields; a record without `extra` is read with an empty one.
+        rows = [{name: value for name, value in row.items() if value != {}} for row in rows]
+    write_rows(rows, path)
     return Losses()
 
 
