@@ -67,7 +67,10 @@ def test_every_command_and_setting_is_documented(name: str) -> None:
 def test_a_table_by_hand(generator: ModuleType) -> None:
     rows = generator.table("data show").splitlines()
     assert rows[:2] == ["| setting | values | default | what it does |", "|---|---|---|---|"]
-    assert rows[2] == "| `file` | path | required | The file, or a snapshot's folder. |"
+    assert (
+        rows[2]
+        == "| `file` | path | required | The file, or the folder of a snapshot or of a data set that `datasets` saved. |"
+    )
     assert rows[3] == "| `num` | whole number | 3 | How many records to print. |"
     assert rows[4].startswith("| `shape` | native, trl, ")
     assert "| none |" in rows[4]

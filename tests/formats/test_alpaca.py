@@ -11,7 +11,7 @@ import pytest
 from plaudit.formats import alpaca, open_records
 from plaudit.schemas.conversation import Message, Role, assistant, user
 from plaudit.schemas.errors import PlauditError, RowError
-from plaudit.schemas.feedback import Demonstration, Document, Ranking
+from plaudit.schemas.feedback import Comparison, Demonstration, Document, Ranking, Rating, Verdict
 
 Written = Callable[..., Path]
 
@@ -51,6 +51,22 @@ def test_what_was_read_is_written_back(golden: Path, tmp_path: Path) -> None:
             ("Put into the plural.", "mouse"),
             ("再来一次", ""),
         ]
+
+
+def test_preferences_and_tags(golden: Path, tmp_path: Path) -> None:
+    first, second = open_records(golden / "alpaca-preference.jsonl").of(Comparison)
+    assert (first.prompt, first.extra) == ((user("Name a river.\nin Europe"),), {"input": "in Europe", "topic": "maps"})
+    assert (first.a, first.b, first.verdict) == ((assistant("The Loire."),), (assistant("The sea."),), Verdict.A)
+    assert [message.text for message in second.prompt] == ["Be brief.", "Name a river.", "The Loire.", "And another?"]
+    liked, disliked = open_records(golden / "alpaca-kto.jsonl").of(Rating)
+    assert (liked.score, disliked.score, disliked.completion) == (1.0, 0.0, (assistant("The sea."),))
+    for name in ("alpaca-preference", "alpaca-kto"):
+        records = open_records(golden / f"{name}.jsonl")
+        assert not alpaca.write(records, tmp_path / "out.jsonl")
+        assert list(alpaca.read(tmp_path / "out.jsonl")) == list(records)
+        rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+        for row, line in zip(rows, (golden / f"{name}.jsonl").read_text().splitlines(), strict=True):
+            assert row.items() >= json.loads(line).items()
 
 
 def demonstration(*messages: Message) -> Demonstration:
@@ -93,6 +109,10 @@ def test_an_input_that_no_longer_ends_the_instruction_is_lost(tmp_path: Path) ->
         ({"instruction": "i", "output": ["a"]}, "completions", "Tuple should have at least 2 items"),
         ({"instruction": None, "output": "a"}, "instruction", "text"),
         ({"instruction": "i", "output": "a", "input": 3}, "input", "text"),
+        ({"instruction": "i", "chosen": "a", "rejected": None}, "rejected", "text"),
+        ({"instruction": "i", "rejected": "a"}, "chosen", "text"),
+        ({"instruction": "i", "output": "a", "kto_tag": "yes"}, "kto_tag", "true or false"),
+        ({"instruction": "i", "kto_tag": True}, "output", "text"),
         ({"instruction": "i", "output": "a", "history": [["q"]]}, "history[0]", "a pair of texts"),
         ({"instruction": "i", "output": "a", "history": "q"}, "history", "a list"),
         ({"instruction": "i", "output": "a", "system": ["s"]}, "system", "text"),

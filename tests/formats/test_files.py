@@ -27,7 +27,7 @@ def test_records_are_a_sequence(golden: Path) -> None:
     assert (records.skipped, records.dropped) == ((), {})
 
 
-@pytest.mark.parametrize("shape", [Shape.NATIVE, Shape.TRL, Shape.ALPACA, Shape.DOLLY])
+@pytest.mark.parametrize("shape", [Shape.NATIVE, Shape.TRL, Shape.ALPACA, Shape.SHAREGPT, Shape.DOLLY])
 def test_a_demonstration_goes_through_every_open_shape(tmp_path: Path, shape: Shape) -> None:
     path = tmp_path / "out.jsonl.gz"
     assert not write_records([DEMONSTRATION], path, shape)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from plaudit.formats import Records, Shape, open_records, write_records
+from plaudit.formats.columns import names_from
 from plaudit.formats.native import KINDS, kind_of
 from plaudit.formats.summary import KindSummary, summaries
 from plaudit.quality.snapshots import make_snapshot
@@ -43,9 +44,13 @@ class DataCheck:
     """Say what a file holds and what is wrong with it."""
 
     file: tyro.conf.Positional[Path]
-    """The file, or a snapshot's folder."""
+    """The file, or the folder of a snapshot or of a data set that `datasets` saved."""
     shape: tyro.conf.EnumChoicesFromValues[Shape | None] = None
     """The file's shape; told from its first rows where this is not given."""
+    columns: str = ""
+    """The file's names of columns by plaudit's, as in prompt=question,chosen=better."""
+    input_template: str = ""
+    """Text around every prompt, which stands in for its `{}`, as in 'Question: {}'."""
 
     def run(self) -> int:
         """Prints; 1 where rows cannot be read."""
@@ -57,13 +62,17 @@ class DataConvert:
     """Write a file's records in another shape, and say what that shape could not carry."""
 
     file: tyro.conf.Positional[Path]
-    """The file to read, or a snapshot's folder."""
+    """The file to read, or the folder of a snapshot or of a data set that `datasets` saved."""
     to: tyro.conf.EnumChoicesFromValues[Shape]
     """The shape to write."""
     out: Path
-    """Where to write; .jsonl, .json or either with .gz, a folder for a snapshot. Nothing there is overwritten."""
+    """Where to write; .jsonl, .json or either with .gz, .parquet, a folder for a snapshot. Nothing there is overwritten."""
     shape: tyro.conf.EnumChoicesFromValues[Shape | None] = None
     """The shape of the file to read; told from its first rows where this is not given."""
+    columns: str = ""
+    """The file's names of columns by plaudit's, as in prompt=question,chosen=better."""
+    input_template: str = ""
+    """Text around every prompt, which stands in for its `{}`, as in 'Question: {}'."""
     kind: Kind | None = None
     """Write the records of this kind only; needed where the file holds several and the shape holds one."""
     on_error: Literal["raise", "skip"] = "raise"
@@ -79,11 +88,15 @@ class DataShow:
     """Print the first records of a file as people would read them."""
 
     file: tyro.conf.Positional[Path]
-    """The file, or a snapshot's folder."""
+    """The file, or the folder of a snapshot or of a data set that `datasets` saved."""
     num: int = 3
     """How many records to print."""
     shape: tyro.conf.EnumChoicesFromValues[Shape | None] = None
     """The file's shape; told from its first rows where this is not given."""
+    columns: str = ""
+    """The file's names of columns by plaudit's, as in prompt=question,chosen=better."""
+    input_template: str = ""
+    """Text around every prompt, which stands in for its `{}`, as in 'Question: {}'."""
 
     def __post_init__(self) -> None:
         if self.num < 1:
@@ -99,17 +112,20 @@ def run(config: DataCheck | DataConvert | DataShow, console: Console | None = No
     console = console or Console()
     match config:
         case DataCheck():
-            return check(config.file, config.shape, console)
+            return check(config, console)
         case DataShow():
-            return show(config.file, config.num, config.shape, console)
+            return show(config, console)
         case DataConvert():
             return convert(config, console)
 
 
-def check(path: Path, shape: Shape | None, console: Console) -> int:
+def check(config: DataCheck, console: Console) -> int:
     """Prints counts by kind, what to look at, and the first twenty errors; 1 where there are errors."""
-    records = open_records(path, shape, on_error="skip")
-    console.print(Text(f"{path}: shape {records.shape}, {len(records)} records"), soft_wrap=True)
+    records = _opened(config, "skip")
+    console.print(Text(f"{config.file}: shape {records.shape}, {len(records)} records"), soft_wrap=True)
+    if records.columns:
+        named = ", ".join(f"{ours}={theirs}" for ours, theirs in records.columns.items())
+        console.print(Text(_printable(f"columns {named}")), soft_wrap=True)
     found = summaries(records)
     if found:
         console.print(_counts(found))
@@ -122,7 +138,7 @@ def convert(config: DataConvert, console: Console) -> int:
     """Writes the file in another shape and prints what was lost. Raises PlauditError where the target exists."""
     if config.out.exists():
         raise PlauditError(f"{config.out} exists: name another file, or delete it first")
-    records = open_records(config.file, config.shape, on_error=config.on_error)
+    records = _opened(config, config.on_error)
     chosen = records.of(KINDS[config.kind]) if config.kind else list(records)
     _check_convertible(config, records, chosen)
     if config.to is Shape.SNAPSHOT:
@@ -139,13 +155,24 @@ def convert(config: DataConvert, console: Console) -> int:
     return 0
 
 
-def show(path: Path, num: int, shape: Shape | None, console: Console) -> int:
+def show(config: DataShow, console: Console) -> int:
     """Prints the first `num` records."""
-    records = open_records(path, shape)
-    for record in records[:num]:
+    records = _opened(config, "raise")
+    for record in records[: config.num]:
         console.print(_panel(record))
-    console.print(Text(f"{min(num, len(records))} of {len(records)} records, shape {records.shape}"), soft_wrap=True)
+    num_shown = min(config.num, len(records))
+    console.print(Text(f"{num_shown} of {len(records)} records, shape {records.shape}"), soft_wrap=True)
     return 0
+
+
+def _opened(config: DataCheck | DataConvert | DataShow, on_error: Literal["raise", "skip"]) -> Records:
+    return open_records(
+        config.file,
+        config.shape,
+        on_error,
+        columns=names_from(config.columns),
+        input_template=config.input_template,
+    )
 
 
 def _check_convertible(config: DataConvert, records: Records, chosen: Sequence[AnyRecord]) -> None:

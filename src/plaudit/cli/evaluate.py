@@ -18,6 +18,7 @@ from plaudit.cli.training import of_kinds
 from plaudit.evaluation import tables
 from plaudit.evaluation.evaluate import EvaluateConfig, JudgeKind, evaluate
 from plaudit.formats import Shape, open_records
+from plaudit.formats.columns import names_from
 from plaudit.formats.splits import split_key
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison, Demonstration, Ranking
@@ -92,8 +93,13 @@ def trained_prompt_ids(models: Sequence[str], files: Sequence[Path]) -> set[str]
             try:
                 if sha256_of(Path(path)) != digest:
                     raise PlauditError(f"{path} has changed since")
-                shape = inputs.settings.get("shape") if name == "data" else None
-                records = open_records(path, str(shape) if shape else None, on_error="skip")
+                shape, columns, template = (
+                    str(inputs.settings.get(setting) or "") if name == "data" else ""
+                    for setting in ("shape", "columns", "input_template")
+                )
+                records = open_records(
+                    path, shape or None, "skip", columns=names_from(columns), input_template=template
+                )
             except PlauditError as error:
                 print(f"not checked: whether {run} was trained on these prompts ({error})")
             else:

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 from plaudit.cli.fields import own_settings
 from plaudit.cli.inputs import check_unchanged, recorded_inputs
 from plaudit.formats import Records, Shape, leaked_prompts, open_records
+from plaudit.formats.columns import names_from
 from plaudit.formats.native import kind_of, plural
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Record
@@ -33,9 +34,13 @@ class TrainingCommand(ABC):
     """A command that learns from a file of records and leaves a run folder. Its `config` is the trainer's."""
 
     data: Path
-    """What to learn from: a file of any shape that `plaudit data check` knows, or a snapshot's folder."""
+    """What to learn from: a file of any shape that `plaudit data check` knows, or a folder of records."""
     shape: Shape | None = None
     """The file's shape; told from its first rows where this is not given."""
+    columns: str = ""
+    """The names of columns in `data` and `test_data` by plaudit's, as in prompt=question,chosen=better."""
+    input_template: str = ""
+    """Text around every prompt of `data` and `test_data`, which stands in for its `{}`, as in 'Question: {}'."""
     on_error: Literal["raise", "skip"] = "raise"
     """`skip` leaves out rows that cannot be read, and counts them; `raise` stops at the first."""
     test_data: Path | None = None
@@ -72,9 +77,11 @@ class TrainingCommand(ABC):
 
     def opened(self) -> Records:
         """All records of `data`, after the leak check. Says what was left out."""
-        records = open_records(self.data, self.shape, on_error=self.on_error)
+        names, template = names_from(self.columns), self.input_template
+        records = open_records(self.data, self.shape, self.on_error, columns=names, input_template=template)
         if self.test_data is not None:
-            check_no_leak(records, open_records(self.test_data), self.data, self.test_data)
+            test = open_records(self.test_data, columns=names, input_template=template)
+            check_no_leak(records, test, self.data, self.test_data)
         left_out = {"rows that cannot be read": len(records.skipped), **records.dropped}
         for reason, count in left_out.items():
             if count:

@@ -9,7 +9,23 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from plaudit.formats import alpaca, dolly, hh, native, oasst, openai_chat, plain, ranked, snapshot, trl
+from plaudit.formats import (
+    alpaca,
+    dolly,
+    hh,
+    native,
+    nemo,
+    oasst,
+    openai_chat,
+    plain,
+    ranked,
+    sharegpt,
+    snapshot,
+    tldr,
+    trl,
+    verl,
+)
+from plaudit.formats.columns import AS_NAMED, Columns
 from plaudit.formats.jsonl import objects
 from plaudit.schemas.errors import PlauditError, RowError
 
@@ -26,6 +42,10 @@ class Shape(StrEnum):
     OPENAI_CHAT = "openai-chat"
     OASST = "oasst"
     ALPACA = "alpaca"
+    SHAREGPT = "sharegpt"
+    NEMO = "nemo"
+    VERL = "verl"
+    TLDR = "tldr"
     DOLLY = "dolly"
     PLAIN = "plain"
     SNAPSHOT = "snapshot"
@@ -38,7 +58,11 @@ COLUMNS: dict[Shape, str] = {
     Shape.HH: '"chosen", "rejected" as "\\n\\nHuman: ..." dialogues, or "text": [A, B] and "score"',
     Shape.OPENAI_CHAT: '"messages", or "input", "preferred_output", "non_preferred_output"',
     Shape.OASST: '"message_tree_id" and "prompt", or "message_id" and "replies"',
-    Shape.ALPACA: '"instruction", "output" (text or a list, best first)',
+    Shape.ALPACA: '"instruction" with "output" (text or a list, best first), or "chosen" and "rejected"',
+    Shape.SHAREGPT: '"conversations" of {"from", "value"}, with or without "chosen" and "rejected", or "kto_tag"',
+    Shape.NEMO: '"context", "completions" of {"rank", "completion"}',
+    Shape.VERL: '"data_source", "prompt"',
+    Shape.TLDR: '"info", "summaries", "choice"',
     Shape.DOLLY: '"instruction", "context", "response"',
     Shape.PLAIN: '"text", or a .txt file',
     Shape.SNAPSHOT: "a folder with manifest.json",
@@ -52,18 +76,22 @@ _RECOGNISES: dict[Shape, Callable[[Mapping[str, JsonValue]], bool]] = {
     Shape.OPENAI_CHAT: openai_chat.recognises,
     Shape.OASST: oasst.recognises,
     Shape.ALPACA: alpaca.recognises,
+    Shape.SHAREGPT: sharegpt.recognises,
+    Shape.NEMO: nemo.recognises,
+    Shape.VERL: verl.recognises,
+    Shape.TLDR: tldr.recognises,
     Shape.DOLLY: dolly.recognises,
 }
 
 
-def detect_shape(path: Path) -> Shape:
+def detect_shape(path: Path, named: Columns = AS_NAMED) -> Shape:
     """The one shape the file's first rows have. Raises PlauditError where none fits, several do, or rows differ."""
     if path.is_dir() and snapshot.is_snapshot(path):
         return Shape.SNAPSHOT
     if not path.is_dir() and plain.is_text_file(path):
         return Shape.PLAIN
     first = list(islice(objects(path), _NUM_ROWS))
-    rows = [found.columns for found in first if not isinstance(found, RowError)]
+    rows = [named.renamed(found.columns)[0] for found in first if not isinstance(found, RowError)]
     if not rows:
         unreadable = next((found for found in first if isinstance(found, RowError)), None)
         raise unreadable or PlauditError(f"{path} holds no rows: check that it was written completely")

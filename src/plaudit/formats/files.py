@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar, assert_never, overload
 
-from plaudit.formats import alpaca, dolly, hh, native, oasst, openai_chat, plain, ranked, snapshot, trl
+from plaudit.formats import (
+    alpaca,
+    dolly,
+    hh,
+    llamafactory,
+    native,
+    nemo,
+    oasst,
+    openai_chat,
+    plain,
+    ranked,
+    sharegpt,
+    snapshot,
+    tldr,
+    trl,
+    verl,
+)
+from plaudit.formats.columns import AS_NAMED, Columns
 from plaudit.formats.detect import Shape, detect_shape
 from plaudit.formats.outgoing import Losses
 from plaudit.formats.rows import Dropped, Item, items
@@ -26,6 +43,8 @@ class Records(Sequence[AnyRecord]):
     shape: Shape
     skipped: tuple[RowError, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The file's names of the columns that were read under others."""
 
     @overload
     def __getitem__(self, index: int) -> AnyRecord: ...
@@ -43,19 +62,26 @@ class Records(Sequence[AnyRecord]):
 
 
 def open_records(
-    path: Path | str, shape: Shape | str | None = None, on_error: Literal["raise", "skip"] = "raise"
+    path: Path | str,
+    shape: Shape | str | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    *,
+    columns: Mapping[str, str] | None = None,
+    input_template: str = "",
 ) -> Records:
     """Every record of the file, or none: an error in the last row raises RowError and nothing is returned.
 
-    With `on_error="skip"` rows that cannot be read are listed in `skipped` instead. Raises PlauditError where the shape
-    cannot be told, the file cannot be read, or nothing in it can.
+    With `on_error="skip"` rows that cannot be read are listed in `skipped` instead. `columns` gives the file's name of a
+    column by plaudit's, as in {"prompt": "question"}; `input_template` is put around every prompt, which stands in for its
+    `{}`. Where neither a shape nor columns are given, a LLaMA-Factory `dataset_info.json` beside the file counts. Raises
+    PlauditError where the shape cannot be told, the file cannot be read, or nothing in it can.
     """
     path = Path(path)
-    known = _shape(shape) if shape is not None else detect_shape(path)
+    known, named = _taken(path, shape, columns or {}, input_template)
     records: list[AnyRecord] = []
     skipped: list[RowError] = []
     dropped: Counter[str] = Counter()
-    for item in _items(path, known):
+    for item in _items(path, known, named):
         if isinstance(item, RowError):
             if on_error == "raise":
                 raise item
@@ -66,7 +92,7 @@ def open_records(
             records.append(item)
     if not records and not skipped and not dropped:
         raise PlauditError(f"{path} holds no rows: check that it was written completely")
-    return Records(tuple(records), known, tuple(skipped), dict(dropped))
+    return Records(tuple(records), known, tuple(skipped), dict(dropped), dict(named.names))
 
 
 def write_records(records: Iterable[AnyRecord], path: Path | str, shape: Shape | str) -> Losses:
@@ -88,6 +114,14 @@ def write_records(records: Iterable[AnyRecord], path: Path | str, shape: Shape |
             return openai_chat.write(records, path)
         case Shape.ALPACA:
             return alpaca.write(records, path)
+        case Shape.SHAREGPT:
+            return sharegpt.write(records, path)
+        case Shape.NEMO:
+            return nemo.write(records, path)
+        case Shape.VERL:
+            return verl.write(records, path)
+        case Shape.TLDR:
+            return tldr.write(records, path)
         case Shape.DOLLY:
             return dolly.write(records, path)
         case Shape.PLAIN:
@@ -104,28 +138,53 @@ def write_records(records: Iterable[AnyRecord], path: Path | str, shape: Shape |
             assert_never(known)
 
 
-def _items(path: Path, shape: Shape) -> Iterator[Item]:
+def _taken(path: Path, shape: Shape | str | None, names: Mapping[str, str], template: str) -> tuple[Shape, Columns]:
+    """The file's shape, and how its rows are taken."""
+    named = Columns(names=names, input_template=template)
+    if shape is not None:
+        known = _shape(shape)
+    elif not names and (described := llamafactory.described(path)):
+        known, of_info = described
+        named = replace(of_info, input_template=template)
+    else:
+        known = detect_shape(path, named)
+    if named != AS_NAMED and (known is Shape.SNAPSHOT or (known is Shape.PLAIN and plain.is_text_file(path))):
+        raise PlauditError(
+            f"{path} has no columns to name and no prompts of its own to put into a template: read it as it is"
+        )
+    return known, named
+
+
+def _items(path: Path, shape: Shape, named: Columns) -> Iterator[Item]:
     match shape:
         case Shape.NATIVE:
-            return native.native_items(path)
-        case Shape.TRL:
-            return items(path, trl.records_of)
-        case Shape.RANKED:
-            return items(path, ranked.records_of)
-        case Shape.HH:
-            return items(path, hh.records_of)
-        case Shape.OPENAI_CHAT:
-            return items(path, openai_chat.records_of)
-        case Shape.OASST:
-            return items(path, oasst.records_of)
-        case Shape.ALPACA:
-            return items(path, alpaca.records_of)
-        case Shape.DOLLY:
-            return items(path, dolly.records_of)
+            return native.native_items(path, named)
         case Shape.PLAIN:
-            return plain.documents(path)
+            return plain.documents(path, named)
         case Shape.SNAPSHOT:
             return snapshot.read(path)
+        case Shape.TRL:
+            return items(path, trl.records_of, named)
+        case Shape.RANKED:
+            return items(path, ranked.records_of, named)
+        case Shape.HH:
+            return items(path, hh.records_of, named)
+        case Shape.OPENAI_CHAT:
+            return items(path, openai_chat.records_of, named)
+        case Shape.OASST:
+            return items(path, oasst.records_of, named)
+        case Shape.ALPACA:
+            return items(path, alpaca.records_of, named)
+        case Shape.SHAREGPT:
+            return items(path, sharegpt.records_of, named)
+        case Shape.NEMO:
+            return items(path, nemo.records_of, named)
+        case Shape.VERL:
+            return items(path, verl.records_of, named)
+        case Shape.TLDR:
+            return items(path, tldr.records_of, named)
+        case Shape.DOLLY:
+            return items(path, dolly.records_of, named)
         case _:
             assert_never(shape)
 

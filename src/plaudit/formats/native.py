@@ -9,6 +9,7 @@ from typing import get_args
 
 from pydantic import JsonValue
 
+from plaudit.formats.columns import AS_NAMED, Columns
 from plaudit.formats.jsonl import write_rows
 from plaudit.formats.messages import MisfitError, shown
 from plaudit.formats.outgoing import Losses, of_one_kind
@@ -41,7 +42,7 @@ def read(path: Path) -> Iterator[AnyRecord]:
     return strict(native_items(path))
 
 
-def native_items(path: Path) -> Iterator[Item]:
+def native_items(path: Path, named: Columns = AS_NAMED) -> Iterator[Item]:
     """The file's records, and a RowError in the place of each that misfits or is of another kind than the first."""
     first_kind: str | None = None
 
@@ -59,7 +60,7 @@ def native_items(path: Path) -> Iterator[Item]:
         # Strict, so that "1" is no number; from JSON text, so that lists still become tuples and text becomes enums.
         return [KINDS[kind].model_validate_json(json.dumps(columns), strict=True)]
 
-    return items(path, records_of)
+    return items(path, records_of, named)
 
 
 def write(records: Iterable[AnyRecord], path: Path) -> Losses:

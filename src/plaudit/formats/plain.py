@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from plaudit.formats.columns import AS_NAMED, Columns
 from plaudit.formats.jsonl import read_text, write_bytes
 from plaudit.formats.outgoing import Losses, Outgoing, not_carried, of_one_kind, write_each
 from plaudit.formats.rows import Item, Row, items, strict
@@ -31,10 +32,10 @@ def read(path: Path) -> Iterator[Document]:
         yield record
 
 
-def documents(path: Path) -> Iterator[Item]:
+def documents(path: Path, named: Columns = AS_NAMED) -> Iterator[Item]:
     """The file's documents, and a RowError in the place of each that misfits."""
     if not is_text_file(path):
-        yield from items(path, records_of)
+        yield from items(path, records_of, named)
         return
     text = read_text(path)
     if not text:

@@ -11,10 +11,11 @@ from typing import TypedDict
 
 from pydantic import JsonValue, ValidationError
 
+from plaudit.formats.columns import AS_NAMED, Columns
 from plaudit.formats.jsonl import objects
 from plaudit.formats.messages import MisfitError, messages_from, shown
 from plaudit.schemas.conversation import Messages, assistant, canonical_json, row_id, user
-from plaudit.schemas.errors import RowError
+from plaudit.schemas.errors import PlauditError, RowError
 from plaudit.schemas.feedback import AnyRecord
 
 
@@ -41,12 +42,14 @@ class Provenance(TypedDict):
 class Row:
     """The columns of one row, taken by name; `provenance` puts what nobody took into `extra`."""
 
-    def __init__(self, columns: dict[str, JsonValue], *, source: str, ordinal: int = 0) -> None:
-        self.columns = columns
+    def __init__(
+        self, columns: dict[str, JsonValue], *, source: str, ordinal: int = 0, named: Columns = AS_NAMED
+    ) -> None:
+        self.columns, self._leftover = named.renamed(columns)
+        self._as_read = columns
         self._source = source
         self._ordinal = ordinal
         self._taken: set[str] = set()
-        self._leftover: dict[str, JsonValue] = {}
 
     def has(self, *names: str) -> bool:
         """Whether every one of these columns is there and not null."""
@@ -132,7 +135,7 @@ class Row:
         taken = self._taken | own.keys()
         extra = {name: value for name, value in self.columns.items() if name not in taken}
         return Provenance(
-            id=own["id"] if "id" in own else row_id(self.columns, self._ordinal),
+            id=own["id"] if "id" in own else row_id(self._as_read, self._ordinal),
             source=own.get("source", self._source),
             weight=1.0 if weight is None else weight,
             annotator=own.get("annotator"),
@@ -143,22 +146,31 @@ class Row:
 RecordsOf = Callable[[Row], Iterable[AnyRecord | Dropped]]
 
 
-def items(path: Path, records_of: RecordsOf) -> Iterator[Item]:
-    """What each row of the file gives, in order: records, what was left out, and a RowError for a row that misfits."""
+def items(path: Path, records_of: RecordsOf, named: Columns = AS_NAMED) -> Iterator[Item]:
+    """What each row of the file gives, in order: records, what was left out, and a RowError for a row that misfits.
+
+    Raises PlauditError at the end where a column that `named` renames stood in no row.
+    """
     equal_rows: Counter[bytes] = Counter()
+    absent = set(named.names.values()) if named.must_occur else set()
+    names: dict[str, None] = {}
     for found in objects(path):
         if isinstance(found, RowError):
             yield found
             continue
         try:
             digest = _digest(found.columns)
-            row = Row(found.columns, source=path.name, ordinal=equal_rows[digest])
+            absent -= found.columns.keys()
+            names |= dict.fromkeys(found.columns)
+            row = Row(found.columns, source=path.name, ordinal=equal_rows[digest], named=named)
             equal_rows[digest] += 1
-            yield from list(records_of(row))
+            yield from [item if isinstance(item, Dropped) else named.asked(item) for item in records_of(row)]
         except MisfitError as misfit:
             yield RowError(str(path), found.line, misfit.field, misfit.expected, misfit.got)
         except ValidationError as error:
             yield _row_error(path, found.line, error)
+    if absent and names:
+        raise PlauditError(f"{path} has no column {', '.join(sorted(absent))}: its columns are {', '.join(names)}")
 
 
 def strict(found: Iterable[Item]) -> Iterator[AnyRecord]:

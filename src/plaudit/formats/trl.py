@@ -20,7 +20,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from plaudit.formats import hh, stepwise
+from plaudit.formats import hh, stepwise, verl
 from plaudit.formats.messages import MisfitError, shown
 from plaudit.formats.outgoing import Losses, Outgoing, not_carried, single_text, write_each
 from plaudit.formats.pairs import chosen_and_rejected, num_shared, split_shared, strict_pairs
@@ -45,9 +45,12 @@ _LAST_SPACED_SCRIPT = 0x2E80  # code points from here on (CJK and kin) write no 
 
 def recognises(columns: Mapping[str, JsonValue]) -> bool:
     """Whether a row has one of the types, language modeling aside (`plain` and `openai_chat` read it the same way)."""
-    if columns.keys() >= {"completions", "ranks"} or hh.recognises(columns):
+    if columns.keys() >= {"completions", "ranks"} or hh.recognises(columns) or verl.recognises(columns):
         return False
-    return columns.keys() >= {"chosen", "rejected"} or isinstance(columns.get("prompt"), str | list)
+    if isinstance(columns.get("prompt"), str | list):
+        return True
+    # LLaMA-Factory's preferences have their prompt in a column of another name.
+    return columns.keys() >= {"chosen", "rejected"} and not columns.keys() & {"instruction", "conversations"}
 
 
 def read(path: Path) -> Iterator[AnyRecord]:
