@@ -1,4 +1,4 @@
-"""Which shape has this file? Answered from its first rows' columns; only `.txt` counts as a name."""
+"""Which shape has this file? Answered from its first rows' columns; only of texts that are no rows does the name count."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from pydantic import JsonValue
 from plaudit.formats import (
     alpaca,
     dolly,
+    finegrained,
     hh,
+    judged,
+    labelled,
     native,
     nemo,
     oasst,
     openai_chat,
     plain,
+    questions,
     ranked,
+    renderings,
     sharegpt,
     snapshot,
     tldr,
@@ -47,6 +52,15 @@ class Shape(StrEnum):
     VERL = "verl"
     TLDR = "tldr"
     DOLLY = "dolly"
+    SELF_INSTRUCT = "self-instruct"
+    QA_FEEDBACK = "qa-feedback"
+    JUDGED = "judged"
+    GSM8K = "gsm8k"
+    TRUTHFULQA = "truthfulqa"
+    TURNS = "turns"
+    SCITLDR = "scitldr"
+    TATOEBA = "tatoeba"
+    LABELLED = "labelled"
     PLAIN = "plain"
     SNAPSHOT = "snapshot"
 
@@ -64,6 +78,15 @@ COLUMNS: dict[Shape, str] = {
     Shape.VERL: '"data_source", "prompt"',
     Shape.TLDR: '"info", "summaries", "choice"',
     Shape.DOLLY: '"instruction", "context", "response"',
+    Shape.SELF_INSTRUCT: '"instruction", "instances" of {"input", "output"}',
+    Shape.QA_FEEDBACK: '"question", "passages", "prediction 1" to "prediction 4", "preference", "feedback"',
+    Shape.JUDGED: '"chosen_instruction", "rejected_instruction"',
+    Shape.GSM8K: '"question", "answer" with "#### " before the result',
+    Shape.TRUTHFULQA: '"Question", "Best Answer", "Correct Answers", "Incorrect Answers"',
+    Shape.TURNS: '"turns": [text, ...]',
+    Shape.SCITLDR: '"source": [text, ...], "target": [text, ...]',
+    Shape.TATOEBA: "lines of text, translation and attribution, parted by tabs",
+    Shape.LABELLED: "a .pos or .neg file of lines, or a .zip of labels/text.txt",
     Shape.PLAIN: '"text", or a .txt file',
     Shape.SNAPSHOT: "a folder with manifest.json",
 }
@@ -81,6 +104,13 @@ _RECOGNISES: dict[Shape, Callable[[Mapping[str, JsonValue]], bool]] = {
     Shape.VERL: verl.recognises,
     Shape.TLDR: tldr.recognises,
     Shape.DOLLY: dolly.recognises,
+    Shape.SELF_INSTRUCT: renderings.recognises_instances,
+    Shape.QA_FEEDBACK: finegrained.recognises,
+    Shape.JUDGED: judged.recognises,
+    Shape.GSM8K: questions.recognises_gsm8k,
+    Shape.TRUTHFULQA: questions.recognises_truthfulqa,
+    Shape.TURNS: questions.recognises_turns,
+    Shape.SCITLDR: renderings.recognises_scitldr,
 }
 
 
@@ -88,8 +118,10 @@ def detect_shape(path: Path, named: Columns = AS_NAMED) -> Shape:
     """The one shape the file's first rows have. Raises PlauditError where none fits, several do, or rows differ."""
     if path.is_dir() and snapshot.is_snapshot(path):
         return Shape.SNAPSHOT
+    if not path.is_dir() and labelled.is_labelled(path):
+        return Shape.LABELLED
     if not path.is_dir() and plain.is_text_file(path):
-        return Shape.PLAIN
+        return Shape.TATOEBA if renderings.is_tatoeba(path) else Shape.PLAIN
     first = list(islice(objects(path), _NUM_ROWS))
     rows = [named.renamed(found.columns)[0] for found in first if not isinstance(found, RowError)]
     if not rows:

@@ -11,14 +11,19 @@ from typing import Literal, TypeVar, assert_never, overload
 from plaudit.formats import (
     alpaca,
     dolly,
+    finegrained,
     hh,
+    judged,
+    labelled,
     llamafactory,
     native,
     nemo,
     oasst,
     openai_chat,
     plain,
+    questions,
     ranked,
+    renderings,
     sharegpt,
     snapshot,
     tldr,
@@ -126,13 +131,25 @@ def write_records(records: Iterable[AnyRecord], path: Path | str, shape: Shape |
             return dolly.write(records, path)
         case Shape.PLAIN:
             return plain.write(records, path)
-        case Shape.OASST:
-            raise PlauditError(
-                "oasst trees are only read: choose ranked for rankings, trl or openai-chat for demonstrations"
-            )
         case Shape.SNAPSHOT:
             raise PlauditError(
                 "snapshots are made by plaudit.quality.make_snapshot or `plaudit data convert --to snapshot`"
+            )
+        case (
+            Shape.OASST
+            | Shape.SELF_INSTRUCT
+            | Shape.QA_FEEDBACK
+            | Shape.JUDGED
+            | Shape.GSM8K
+            | Shape.TRUTHFULQA
+            | Shape.TURNS
+            | Shape.SCITLDR
+            | Shape.TATOEBA
+            | Shape.LABELLED
+        ):
+            raise PlauditError(
+                f"{known} is only read: choose ranked for rankings, trl or openai-chat for demonstrations and comparisons, "
+                "native for any record"
             )
         case _:
             assert_never(known)
@@ -148,7 +165,8 @@ def _taken(path: Path, shape: Shape | str | None, names: Mapping[str, str], temp
         named = replace(of_info, input_template=template)
     else:
         known = detect_shape(path, named)
-    if named != AS_NAMED and (known is Shape.SNAPSHOT or (known is Shape.PLAIN and plain.is_text_file(path))):
+    is_text = known is Shape.LABELLED or (known is Shape.PLAIN and plain.is_text_file(path))
+    if named != AS_NAMED and (known is Shape.SNAPSHOT or is_text):
         raise PlauditError(
             f"{path} has no columns to name and no prompts of its own to put into a template: read it as it is"
         )
@@ -185,6 +203,24 @@ def _items(path: Path, shape: Shape, named: Columns) -> Iterator[Item]:
             return items(path, tldr.records_of, named)
         case Shape.DOLLY:
             return items(path, dolly.records_of, named)
+        case Shape.SELF_INSTRUCT:
+            return items(path, renderings.instances_records, named)
+        case Shape.SCITLDR:
+            return items(path, renderings.scitldr_records, named)
+        case Shape.TATOEBA:
+            return renderings.tatoeba_items(path, named)
+        case Shape.QA_FEEDBACK:
+            return items(path, finegrained.records_of, named)
+        case Shape.JUDGED:
+            return items(path, judged.records_of, named)
+        case Shape.GSM8K:
+            return items(path, questions.gsm8k_records, named)
+        case Shape.TRUTHFULQA:
+            return items(path, questions.truthfulqa_records, named)
+        case Shape.TURNS:
+            return items(path, questions.turns_records, named)
+        case Shape.LABELLED:
+            return labelled.labelled_items(path, named)
         case _:
             assert_never(shape)
 

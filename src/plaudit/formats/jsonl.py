@@ -24,6 +24,7 @@ from plaudit.formats import tables
 from plaudit.schemas.errors import PlauditError, RowError
 
 _BOM = b"\xef\xbb\xbf"
+_NUM_START = 4096
 _GZIP_MAGIC, _PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 
 
@@ -74,6 +75,12 @@ def read_text(path: Path) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _not_utf8(path, 1 + raw.count(b"\n", 0, error.start), raw, error) from error
+
+
+def text_start(path: Path) -> str:
+    """The first few thousand characters of the file, for a look at what it is; what is no UTF-8 is passed over."""
+    with _opened(path) as (stream, _):
+        return stream.read(_NUM_START).removeprefix(_BOM).decode("utf-8", errors="ignore")
 
 
 def write_rows(rows: Iterable[Mapping[str, JsonValue]], path: Path) -> None:

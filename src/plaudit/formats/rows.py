@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -12,7 +12,7 @@ from typing import TypedDict
 from pydantic import JsonValue, ValidationError
 
 from plaudit.formats.columns import AS_NAMED, Columns
-from plaudit.formats.jsonl import objects
+from plaudit.formats.jsonl import Located, objects
 from plaudit.formats.messages import MisfitError, messages_from, shown
 from plaudit.schemas.conversation import Messages, assistant, canonical_json, row_id, user
 from plaudit.schemas.errors import PlauditError, RowError
@@ -37,6 +37,17 @@ class Provenance(TypedDict):
     weight: float
     annotator: str | None
     extra: dict[str, JsonValue]
+
+
+def own(shared: Provenance, place: str, further: Mapping[str, JsonValue], num: int = 1) -> Provenance:
+    """What one of several records of a row takes: an id that ends in its place, further columns, a share of the weight."""
+    return Provenance(
+        id=f"{shared['id']}:{place}",
+        source=shared["source"],
+        weight=shared["weight"] / num,
+        annotator=shared["annotator"],
+        extra=shared["extra"] | dict(further),
+    )
 
 
 class Row:
@@ -151,10 +162,17 @@ def items(path: Path, records_of: RecordsOf, named: Columns = AS_NAMED) -> Itera
 
     Raises PlauditError at the end where a column that `named` renames stood in no row.
     """
+    return items_of(objects(path), path, records_of, named)
+
+
+def items_of(
+    rows: Iterable[Located | RowError], path: Path, records_of: RecordsOf, named: Columns = AS_NAMED
+) -> Iterator[Item]:
+    """What each of these rows of the file gives; `items` for rows that a reader has found itself."""
     equal_rows: Counter[bytes] = Counter()
     absent = set(named.names.values()) if named.must_occur else set()
     names: dict[str, None] = {}
-    for found in objects(path):
+    for found in rows:
         if isinstance(found, RowError):
             yield found
             continue
