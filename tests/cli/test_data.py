@@ -91,6 +91,23 @@ def test_check_takes_the_shape_it_is_told(tmp_path: Path) -> None:
     assert "field 'instruction': expected text" in output_of(DataCheck(file=path, shape=Shape.DOLLY), status=1)
 
 
+def test_columns_of_other_names_are_told(tmp_path: Path) -> None:
+    path = rows(tmp_path / "d.jsonl", {"question": "q", "answer": "a"})
+    named = {"columns": "prompt=question, completion=answer", "input_template": "Say: {}"}
+    text = output_of(DataCheck(file=path, **named))
+    assert text.splitlines()[:2] == [f"{path}: shape trl, 1 records", "columns prompt=question, completion=answer"]
+    assert "user: Say: q" in output_of(DataShow(file=path, **named))
+    output_of(DataConvert(file=path, to=Shape.TRL, out=tmp_path / "out.jsonl", **named))
+    assert json.loads((tmp_path / "out.jsonl").read_text())["prompt"] == [{"role": "user", "content": "Say: q"}]
+    (tmp_path / "dataset_info.json").write_text(
+        json.dumps({"set": {"file_name": "d.jsonl", "columns": {"prompt": "question", "response": "answer"}}})
+    )
+    assert output_of(DataCheck(file=path)).splitlines()[:2] == [
+        f"{path}: shape alpaca, 1 records",
+        "columns instruction=question, output=answer",
+    ]
+
+
 def test_convert_writes_and_says_what_was_lost(tmp_path: Path) -> None:
     path = rows(tmp_path / "r.jsonl", *RANKINGS)
     text = output_of(DataConvert(file=path, to=Shape.TRL, out=tmp_path / "out.jsonl"))

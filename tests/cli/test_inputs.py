@@ -49,6 +49,16 @@ def test_a_snapshot_is_known_by_its_manifest(tmp_path: Path) -> None:
     assert sha256_of(tmp_path) == hashlib.sha256(b"{}").hexdigest()
 
 
+def test_any_other_folder_is_known_by_all_its_files(tmp_path: Path) -> None:
+    for name in ("state.json", "data-0.arrow"):
+        (tmp_path / name).write_text(name)
+    named = "".join(f"{name} {hashlib.sha256(name.encode()).hexdigest()}\n" for name in ("data-0.arrow", "state.json"))
+    before = sha256_of(tmp_path)
+    assert before == hashlib.sha256(named.encode()).hexdigest()
+    (tmp_path / "data-0.arrow").write_text("other")
+    assert sha256_of(tmp_path) != before
+
+
 def test_a_run_that_fails_before_it_begins_leaves_nothing(tmp_path: Path, data: Path) -> None:
     run = tmp_path / "runs" / "a"
 

@@ -11,7 +11,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from plaudit.checkpoints import load_checkpoint
+from plaudit.cli.evaluate import trained_prompt_ids
 from plaudit.cli.training import latest_checkpoint_folder
+from plaudit.schemas.conversation import prompt_id, user
 from tests.cli.conftest import FAST, FEW_ANSWERS, NUM_ROWS, Plaudit, Trained, write_rows
 
 
@@ -89,6 +91,23 @@ def test_what_is_left_out_is_counted(plaudit: Plaudit, tmp_path: Path) -> None:
         "data.jsonl: left out 1: rows that cannot be read",
         "data.jsonl: left out 2: prompts",
     ]
+
+
+def test_columns_of_other_names_and_a_template(plaudit: Plaudit, tmp_path: Path) -> None:
+    rows = ({"question": f"What is {i}?", "answer": f"A number, {i}."} for i in range(NUM_ROWS))
+    write_rows(tmp_path / "sums.jsonl", *rows)
+    names = ("--columns", "prompt=question,completion=answer", "--input-template", "Say: {}")
+    words = ("sft", "--data", "sums.jsonl", "--model", "tiny", "--out", "run")
+    assert plaudit(*words, *names, *FAST).status == 0
+    settings = json.loads(Path("run/inputs.json").read_text())["settings"]
+    assert (settings["columns"], settings["input_template"]) == ("prompt=question,completion=answer", "Say: {}")
+    asked = {prompt_id([user(text)]) for text in ("Say: What is 3?", "What is 3?")}
+    assert trained_prompt_ids(["run/model"], []) & asked == {prompt_id([user("Say: What is 3?")])}
+    write_rows(tmp_path / "test.jsonl", {"question": "What is 3?", "answer": "x"})
+    leaking = plaudit(*words[:-1], "other", *names, "--test-data", "test.jsonl", *FAST)
+    assert "1 of the test prompts in test.jsonl stand in the training data" in leaking.refused()
+    wrong = plaudit(*words[:-1], "other", "--columns", "prompt:question", *FAST)
+    assert "columns are named as in prompt=question,chosen=better: got 'prompt:question'" in wrong.refused()
 
 
 def test_a_missing_file_is_named(plaudit: Plaudit) -> None:
