@@ -163,6 +163,13 @@ def test_convert_to_a_snapshot_takes_all_kinds(tmp_path: Path) -> None:
     assert "shape snapshot, 2 records" in output_of(DataCheck(file=tmp_path / "snap"))
 
 
+def test_highlights_go_into_a_snapshot(tmp_path: Path) -> None:
+    path = rows(tmp_path / "s.jsonl", {"prompt": "q", "completions": ["a", "b"], "labels": [True, False]})
+    output_of(DataConvert(file=path, to=Shape.SNAPSHOT, out=tmp_path / "snap", kind="highlights"))
+    assert list(open_records(tmp_path / "snap")) == list(open_records(path))
+    assert "shape snapshot, 1 records" in output_of(DataCheck(file=tmp_path / "snap"))
+
+
 def test_convert_overwrites_nothing(tmp_path: Path) -> None:
     path = rows(tmp_path / "d.jsonl", {"text": "a"})
     with pytest.raises(PlauditError, match="exists: name another file"):

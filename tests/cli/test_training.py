@@ -64,6 +64,11 @@ def test_dpo_on_rankings(plaudit: Plaudit, rankings: Path, trained: Trained) -> 
     [
         ("sft", [{"prompt": "q", "completions": ["a", "b"], "ranks": [0, 1]}], "use `plaudit reward` or `plaudit dpo`"),
         ("reward", [{"prompt": "q", "completion": "a"}], "reads rankings or comparisons, and data.jsonl holds demon"),
+        (
+            "sft",
+            [{"prompt": "q", "completions": ["a"], "labels": [True]}],
+            "demonstrations, and data.jsonl holds highlights",
+        ),
         ("dpo", [{"text": "a page"}], "and data.jsonl holds documents: use `plaudit pretrain`"),
         ("pretrain", [{"prompt": "q"}], "reads documents, and data.jsonl holds prompts: use `plaudit ppo`"),
         ("ppo", [{"text": "a page"}], "data.jsonl holds no prompts: give a file of prompts"),

@@ -1,4 +1,4 @@
-"""How do other people's files become records, and records other people's files? One module a shape.
+"""How do other people's files become records, and records other people's files? One module a shape, or a few alike.
 
 Invariant: a file is read whole or not at all, every column that is not understood is kept in `extra`, and whatever a
 written shape cannot carry is counted by name. Imports schemas only, no torch.

@@ -111,6 +111,8 @@ def _asked(turns: Messages, outgoing: Outgoing) -> dict[str, JsonValue]:
     system = ""
     if turns and turns[0].role is Role.SYSTEM:
         system, turns = single_text(turns[:1], Role.SYSTEM), turns[1:]
+        if not system:
+            raise CannotCarryError("an empty system message")
     if len(turns) % 2 == 0:
         raise CannotCarryError("a prompt that does not end with the person's turn after whole exchanges")
     history: list[JsonValue] = [

@@ -76,6 +76,6 @@ def _row_of(record: AnyRecord, losses: Losses) -> dict[str, JsonValue]:
     if None in record.ranks:
         outgoing.lose("ranks (answers not ranked)")
     for name, flags in (("unacceptable", record.unacceptable), ("truncated", record.truncated)):
-        if any(flags):
+        if flags:
             outgoing.lose(name)
     return outgoing.open_row({"context": context, "completions": completions})

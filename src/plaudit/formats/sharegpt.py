@@ -108,6 +108,8 @@ def _rows_of(record: AnyRecord, losses: Losses) -> list[dict[str, JsonValue]]:
         case Ranking():
             return [row for pair in strict_pairs(record, outgoing) for row in _rows_of(pair, losses)]
         case Demonstration():
+            if any(message.role is Role.ASSISTANT for message in record.prompt):
+                outgoing.lose("prompt (which answers of the conversation are not trained on)")
             columns = _conversation(record.prompt + record.completion, outgoing)
         case Comparison():
             chosen, rejected = chosen_and_rejected(record, outgoing)
@@ -134,6 +136,8 @@ def _conversation(messages: Messages, outgoing: Outgoing) -> dict[str, JsonValue
     system: dict[str, JsonValue] = {}
     if messages and messages[0].role is Role.SYSTEM and outgoing.extra.get(f"{_TURNS}[0].from") != "system":
         system, messages = {"system": _text(messages[0])}, messages[1:]
+        if not system["system"] or (messages and messages[0].role is Role.SYSTEM):
+            raise CannotCarryError("an empty system message, or two of them, where the shape holds one")
     turns: list[JsonValue] = [_written(turn, f"{_TURNS}[{i}]", outgoing) for i, turn in enumerate(messages)]
     return {_TURNS: turns} | system
 

@@ -40,7 +40,9 @@ def write(records: Iterable[AnyRecord], path: Path) -> Losses:
 
 def records_of(row: Row) -> list[AnyRecord]:
     """The prompt of one row."""
-    row.leave("data_source", row.text("data_source"))
+    data_source = row.text("data_source")
+    if data_source != row.columns.get("source"):
+        row.leave("data_source", data_source)
     return [Prompt(prompt=row.messages("prompt"), **row.provenance())]
 
 
