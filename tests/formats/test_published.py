@@ -38,7 +38,8 @@ def test_every_instance_of_a_task_is_a_demonstration(golden: Path) -> None:
 def test_preferences_that_make_an_order_are_a_ranking(golden: Path) -> None:
     records = open_records(golden / "qa-feedback.jsonl")
     (ranking,) = records.of(Ranking)
-    asked = "When was the mill built?\n\nThe mill was built in 1842. It burned in 1900.\n\nThe weir is older."
+    mill = "The mill\n\nThe mill was built in 1842. It burned in 1900."
+    asked = f"When was the mill built?\n\n{mill}\n\nThe weir\n\nIt is older."
     assert ranking.prompt == (user(asked),)
     assert ranking.completions[1] == (assistant("In 1842."),)
     # 1 loses to 2, ties with 3, loses to 4; 2 beats 3 and ties with 4; 3 loses to 4.

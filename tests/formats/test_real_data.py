@@ -6,11 +6,12 @@ import csv
 import json
 import runpy
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
-from plaudit.formats import Records, Shape, open_records
+from plaudit.formats import Records, Shape, leaked_prompts, open_records
 from plaudit.schemas.feedback import (
     Comparison,
     Correction,
@@ -129,6 +130,16 @@ def test_what_mc1_and_mc2_need(real_data: Path) -> None:
         assert answers[record.ranks.index(0)] == row["Best Answer"].strip()
         assert true == {text.strip() for text in row["Correct Answers"].split(";")} - {""}
         assert false == {text.strip() for text in row["Incorrect Answers"].split(";")} - {""}
+
+
+def test_the_summaries_are_of_so_many_abstracts(real_data: Path) -> None:
+    parts = [
+        open_records(real_data / "scitldr" / f"{name}.jsonl").of(Demonstration) for name in ("train", "dev", "test")
+    ]
+    assert [len({record.extra["paper_id"] for record in part}) for part in parts] == [1_992, 619, 618]
+    # Six abstracts stand there under two papers each, four of them in two of the parts.
+    assert len({record.prompt for part in parts for record in part}) == 3_223
+    assert [len(leaked_prompts(a, b)) for a, b in combinations(parts, 2)] == [1, 2, 1]
 
 
 def test_labels_a_rule_or_a_classifier_needs(real_data: Path) -> None:

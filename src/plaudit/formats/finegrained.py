@@ -101,10 +101,11 @@ def _order(verdicts: Sequence[Verdict]) -> tuple[int, ...] | None:
 
 
 def _passage(value: JsonValue, path: str) -> str:
-    """A passage's sentences; its title, which stands first, begins the first of them where it is wanted."""
+    """A passage as published from its start: the title, a blank line, the sentences; one from the middle gets the title too."""
     match value:
-        case [str(), *sentences] if sentences and all(isinstance(sentence, str) for sentence in sentences):
-            return " ".join(map(str, sentences))
+        case [str(title), *sentences] if sentences and all(isinstance(sentence, str) for sentence in sentences):
+            text = " ".join(map(str, sentences))
+            return text if text.startswith(f"{title}\n") else f"{title}\n\n{text}"
     raise MisfitError(path, "a title and sentences, all text", shown(value))
 
 
