@@ -85,6 +85,16 @@ def test_files_named_as_trained_on_count_too(
     assert "1 of the 6 prompts to evaluate on were trained on: 'new 2'" in message
 
 
+def test_prompts_in_a_column_of_another_name_and_a_template(
+    plaudit: Plaudit, compared: tuple[object, ...], tmp_path: Path
+) -> None:
+    write_rows(tmp_path / "asked.jsonl", {"question": "one"}, {"question": "two"})
+    more = write_rows(tmp_path / "more.jsonl", {"prompt": "Say: one"}, {"prompt": "two"})
+    named = ("--prompts", "asked.jsonl", "--columns", "prompt=question", "--input-template", "Say: {}")
+    message = plaudit("evaluate", *named, *compared, "--train-data", more).refused()
+    assert "1 of the 2 prompts to evaluate on were trained on: 'Say: one'" in message
+
+
 def test_training_data_that_is_gone_is_told(
     plaudit: Plaudit, prompts: Path, demonstrations: Path, trained: Trained
 ) -> None:

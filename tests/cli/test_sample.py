@@ -37,6 +37,18 @@ def test_rows_to_be_ranked(plaudit: Plaudit, prompts: Path) -> None:
     assert all(record.ranks == (None,) * 3 for record in open_records("out.jsonl").of(Ranking))
 
 
+def test_columns_of_other_names_and_a_template(plaudit: Plaudit, tmp_path: Path) -> None:
+    write_rows(tmp_path / "asked.jsonl", {"question": "one"}, {"question": "two"})
+    named = ("--columns", "prompt=question", "--input-template", "Say: {}")
+    words = ("--prompts", "asked.jsonl", *named, *SHORT)
+    assert plaudit("sample", "--model", "tiny", *words, "--num-answers", "2", "--out", "out.parquet").status == 0
+    rankings = open_records("out.parquet").of(Ranking)
+    assert [(record.prompt[0].text, record.ranks) for record in rankings] == [
+        ("Say: one", (None, None)),
+        ("Say: two", (None, None)),
+    ]
+
+
 def test_answers_follow_from_seed_and_prompt_not_from_neighbours(plaudit: Plaudit, prompts: Path) -> None:
     words = ("--model", "tiny", "--prompts", prompts, *SHORT)
     for name, more in (("a", ()), ("b", ("--sampling.batch-size", "1")), ("c", ("--seed", "1"))):

@@ -32,6 +32,10 @@ class EvaluateCommand:
     """Where the prompts are: any file of prompts, demonstrations, comparisons or rankings."""
     shape: Shape | None = None
     """The shape of that file; told from its first rows where this is not given."""
+    columns: str = ""
+    """The names of columns in that file by plaudit's, as in prompt=question."""
+    input_template: str = ""
+    """Text around every prompt of that file, which stands in for its `{}`, as in 'Question: {}'."""
     on_error: Literal["raise", "skip"] = "raise"
     """`skip` leaves out rows that cannot be read; `raise` stops at the first."""
     verdicts: Path | None = None
@@ -49,7 +53,14 @@ class EvaluateCommand:
 
     def run(self) -> int:
         config = self.config
-        prompts = checked_prompts(open_records(self.prompts, self.shape, on_error=self.on_error), self.prompts)
+        opened = open_records(
+            self.prompts,
+            self.shape,
+            self.on_error,
+            columns=names_from(self.columns),
+            input_template=self.input_template,
+        )
+        prompts = checked_prompts(opened, self.prompts)
         codecs = [check_chat_model(name) for name in (config.against, config.model)]
         if config.judge is JudgeKind.REWARD and (note := check_scorer_model(config.reward_model, codecs[1])):
             print(note)

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from plaudit.cli.agreement import answering_model, check_chat_model
 from plaudit.cli.scoring import checked_prompts
 from plaudit.formats import Shape, open_records, write_records
+from plaudit.formats.columns import names_from
 from plaudit.models.load import Precision, device_for
 from plaudit.rollout import Sampling, sampled
 from plaudit.runs import Progress
@@ -29,13 +30,17 @@ class SampleCommand:
     prompts: Path
     """Where the prompts are: any file of prompts, demonstrations, comparisons or rankings."""
     out: Path
-    """The file to write; .jsonl, .json or either with .gz. Nothing there is overwritten."""
+    """The file to write; .jsonl, .json or either with .gz, or .parquet. Nothing there is overwritten."""
     model: str = "runs/sft/model"
     """The model that answers: a hub id, a folder, an adapter's folder, a .gguf file, `smollm2-135m` or `tiny`."""
     num_answers: int = 4
     """Answers to each prompt. More give more pairs a prompt, and more to read for who ranks them."""
     shape: Shape | None = None
     """The shape of the file of prompts; told from its first rows where this is not given."""
+    columns: str = ""
+    """The names of columns in the file of prompts by plaudit's, as in prompt=question."""
+    input_template: str = ""
+    """Text around every prompt of the file of prompts, which stands in for its `{}`, as in 'Question: {}'."""
     on_error: Literal["raise", "skip"] = "raise"
     """`skip` leaves out rows that cannot be read; `raise` stops at the first."""
     sampling: Sampling = field(default_factory=Sampling)
@@ -58,7 +63,13 @@ class SampleCommand:
     def run(self) -> int:
         if self.out.exists():
             raise PlauditError(f"{self.out} exists: name another file, or delete it first")
-        records = open_records(self.prompts, self.shape, on_error=self.on_error)
+        records = open_records(
+            self.prompts,
+            self.shape,
+            self.on_error,
+            columns=names_from(self.columns),
+            input_template=self.input_template,
+        )
         messages = checked_prompts(records, self.prompts)
         codec = check_chat_model(self.model)
         prompts, num_dropped = encoded_prompts(
