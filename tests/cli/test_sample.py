@@ -38,6 +38,7 @@ def test_rows_to_be_ranked(plaudit: Plaudit, prompts: Path) -> None:
 
 
 def test_columns_of_other_names_and_a_template(plaudit: Plaudit, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pip install 'plaudit[parquet]' to run this")
     write_rows(tmp_path / "asked.jsonl", {"question": "one"}, {"question": "two"})
     named = ("--columns", "prompt=question", "--input-template", "Say: {}")
     words = ("--prompts", "asked.jsonl", *named, *SHORT)
