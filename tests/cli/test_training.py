@@ -115,6 +115,19 @@ def test_columns_of_other_names_and_a_template(plaudit: Plaudit, tmp_path: Path)
     assert "columns are named as in prompt=question,chosen=better: got 'prompt:question'" in wrong.refused()
 
 
+def test_a_changed_dataset_info_is_another_data_set(plaudit: Plaudit, tmp_path: Path) -> None:
+    write_rows(tmp_path / "sums.jsonl", *({"ask": f"What is {i}?", "say": f"It is {i}."} for i in range(NUM_ROWS)))
+    entry = {"file_name": "sums.jsonl", "columns": {"prompt": "ask", "response": "say"}}
+    Path("dataset_info.json").write_text(json.dumps({"sums": entry}))
+    assert plaudit("sft", "--data", "sums.jsonl", "--model", "tiny", "--out", "run", *FAST).status == 0
+    assert json.loads(Path("run/inputs.json").read_text())["sha256"].keys() == {"data", "dataset_info"}
+    Path("dataset_info.json").write_text(
+        json.dumps({"sums": entry | {"columns": {"prompt": "say", "response": "ask"}}})
+    )
+    message = plaudit("sft", "--resume", "run").refused()
+    assert "dataset_info.json is not the dataset_info it began with" in message
+
+
 def test_a_missing_file_is_named(plaudit: Plaudit) -> None:
     assert "there is no file nope.jsonl" in plaudit("sft", "--data", "nope.jsonl", "--model", "tiny").refused()
 

@@ -14,6 +14,7 @@ from plaudit.cli.fields import own_settings
 from plaudit.cli.inputs import check_unchanged, recorded_inputs
 from plaudit.formats import Records, Shape, leaked_prompts, open_records
 from plaudit.formats.columns import names_from
+from plaudit.formats.llamafactory import INFO, described
 from plaudit.formats.native import kind_of, plural
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Record
@@ -61,8 +62,10 @@ class TrainingCommand(ABC):
         return False
 
     def files(self) -> dict[str, Path]:
-        """The files it reads, by setting."""
-        given = {"data": self.data, "test_data": self.test_data}
+        """The files it reads, by setting; `dataset_info` is the one beside `data` that says what its columns are."""
+        by_info = self.shape is None and not self.columns and described(self.data) is not None
+        info = self.data.parent / INFO if by_info else None
+        given = {"data": self.data, "test_data": self.test_data, "dataset_info": info}
         return {name: path for name, path in given.items() if path is not None}
 
     @contextmanager
