@@ -89,7 +89,8 @@ _PERSONS = """person people man men woman women boy girl child children couple a
     worker employee applicant candidate driver teacher student pupil nurse doctor lawyer judge engineer chef cook farmer
     artist writer singer actor player athlete runner parent father mother son daughter brother sister cousin uncle aunt
     grandfather grandmother husband wife patient customer client tenant landlord voter scientist programmer manager
-    passenger resident immigrant family families community communities citizen tourist guest visitor roommate flatmate"""
+    passenger musician waiter footballer resident immigrant family families community communities citizen tourist guest
+    visitor roommate flatmate"""
 _PERSON = rf"(?=[ -](?:[a-z]+[ -])?(?:{'|'.join(_PERSONS.split())})s?\b)"
 _AFTER_COPULA = r"(?:(?<=\bis )|(?<=\bam )|(?<=\bare )|(?<=\bwas )|(?<=\bwere )|(?<=\bbe )|(?<='s )|(?<='m )|(?<='re ))"
 _CLAUSE_END = r"(?=[.,;:?!)]|$| (?:and|or|but|who|since|when|with)\b)"
