@@ -9,18 +9,18 @@ LOWER = instruction_from({"kind": "all_lowercase"})
 NO_COMMAS = instruction_from({"kind": "no_commas"})
 SHORT = instruction_from({"kind": "num_words", "at_most": 3})
 TOLD: list[list[AnyInstruction]] = [[LOWER, NO_COMMAS], [LOWER], [SHORT, NO_COMMAS, LOWER]]
-ANSWERS = ["all is well", "Sure:\nall is well", "Well, well, well, no."]
+ANSWERS = ["all is well", "Sure:\nall is well", "well, well, well, no."]
 
 
 def test_accuracies_worked_by_hand() -> None:
-    # strict: both; none of one; none of three. loose: the second loses its first line.
+    # strict: both; none of one; one of three. loose: the second loses its first line.
     found = instruction_accuracy(TOLD, ANSWERS)
     assert found.prompt_strict.value == pytest.approx(1 / 3)
     assert found.prompt_loose.value == pytest.approx(2 / 3)
-    assert found.instruction_strict.value == pytest.approx(2 / 6)
-    assert found.instruction_loose.value == pytest.approx(3 / 6)
+    assert found.instruction_strict.value == pytest.approx(3 / 6)
+    assert found.instruction_loose.value == pytest.approx(4 / 6)
     assert {kind: (part.value, part.n) for kind, part in found.strict_by_kind.items()} == {
-        "all_lowercase": (pytest.approx(1 / 3), 3),
+        "all_lowercase": (pytest.approx(2 / 3), 3),
         "no_commas": (0.5, 2),
         "num_words": (0.0, 1),
     }
