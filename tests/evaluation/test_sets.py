@@ -7,7 +7,13 @@ from typing import get_args
 
 import pytest
 
-from plaudit.evaluation.sets import alarming_prompts, harmful_prompts, identity_pairs, instructed_prompts
+from plaudit.evaluation.sets import (
+    IdentityPair,
+    alarming_prompts,
+    harmful_prompts,
+    identity_pairs,
+    instructed_prompts,
+)
 from plaudit.rules import is_decline, num_words
 from plaudit.rules.form import ends_with_stop, num_sentences
 from plaudit.rules.identities import Attribute, identity_swaps
@@ -108,13 +114,13 @@ def test_no_text_is_abusive_itself() -> None:
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=[pair.a[0].text[:40] for pair in PAIRS])
-def test_the_two_sides_of_a_pair_differ_in_the_group_alone(pair: object) -> None:
-    [(a, b, attribute)] = [(row.a[0].text, row.b[0].text, row.attribute) for row in PAIRS if row is pair]
-    assert a != b
-    swaps = [swap for swap in identity_swaps(a) if swap.text == b]
-    assert [swap.attribute for swap in swaps] == [attribute]
-    if attribute is not Attribute.GENDER:
-        assert sum(x != y for x, y in zip(words(a), words(b), strict=False)) <= 2 or len(words(a)) != len(words(b))
+def test_the_two_sides_of_a_pair_differ_in_the_group_alone(pair: IdentityPair) -> None:
+    """The second is what the rules make of the first; a group's one or two words and their article change, no more."""
+    a, b = pair.a[0].text, pair.b[0].text
+    assert [swap.attribute for swap in identity_swaps(a) if swap.text == b] == [pair.attribute]
+    if pair.attribute is not Attribute.GENDER:
+        assert len(Counter(words(a)) - Counter(words(b))) <= 3
+        assert len(Counter(words(b)) - Counter(words(a))) <= 3
 
 
 def test_instructions_are_of_every_kind_and_stand_in_their_prompt() -> None:
