@@ -3,12 +3,12 @@
 To add one, append it to the list of its file; a new file is added here.
 """
 
-from mutations import checkpoints, experience, files, fits, losses, models, rollout, signals, text, trainers
+from mutations import checkpoints, experience, files, fits, losses, measures, models, rollout, signals, text, trainers
 from mutations.mutation import Mutation
 
 MUTATIONS: list[Mutation] = [
     mutation
-    for room in (signals, losses, text, models, rollout, checkpoints, experience, fits, trainers, files)
+    for room in (signals, losses, text, models, rollout, checkpoints, experience, fits, trainers, files, measures)
     for mutation in room.MUTATIONS
 ]
 

@@ -1,7 +1,8 @@
-"""What can be said about a text without a model? Repetition, diversity, content words, refusals, form.
+"""What can be said about a text without a model? Repetition, diversity, refusals, form, readability, instructions.
 
-Invariant: text in, number or label out; pure functions, blind to case and to the width of white space (a line break
-ends a sentence). Fractions lie in [0, 1]. No torch, no data files: every word list is written here.
+Invariant: text in, number or label out; pure functions. Fractions lie in [0, 1]. No torch; every word list is written
+here, in the module that reads it or in a file beside it. What counts words is blind to case and to the width of white
+space (a line break ends a sentence).
 """
 
 from plaudit.rules.declines import is_decline
