@@ -3,12 +3,12 @@
 To add one, append it to the list of its file; a new file is added here.
 """
 
-from mutations import checkpoints, experience, fits, losses, models, rollout, signals, text, trainers
+from mutations import checkpoints, experience, fits, losses, models, rollout, signals, studies, text, trainers
 from mutations.mutation import Mutation
 
 MUTATIONS: list[Mutation] = [
     mutation
-    for room in (signals, losses, text, models, rollout, checkpoints, experience, fits, trainers)
+    for room in (signals, losses, text, models, rollout, checkpoints, experience, fits, trainers, studies)
     for mutation in room.MUTATIONS
 ]
 

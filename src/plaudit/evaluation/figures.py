@@ -87,6 +87,35 @@ def win_rates_figure(result: ContestResult) -> Figure | None:
     return _drawn("win_rates", "Win rates", caption, draw, height=1.3 + 0.6 * len(shown))
 
 
+def calibration_figure(result: ContestResult) -> Figure | None:
+    """The win rate by people and judge together, by people alone and by the judge alone; None without people."""
+    shown = [(standing.name, standing.calibrated) for standing in result.entrants if standing.calibrated is not None]
+    if not shown:
+        return None
+    kinds = (("people alone", "s"), ("judge and people", "o"), ("judge alone", "D"))
+
+    def draw(canvas: Canvas, theme: _Theme) -> None:
+        axes = canvas.add_subplot()
+        axes.axvline(0.5, color=theme.muted, linewidth=1, linestyle=(0, (4, 3)))
+        for row, (_, calibrated) in enumerate(shown):
+            rates = calibrated.win_rates
+            for place, estimate in enumerate((rates.people_only, rates.estimate, rates.judge_only)):
+                y = row + 0.24 * (place - 1)
+                _interval(axes, estimate, y, theme.series[place], kinds[place][1], filled=place == 1)
+                axes.text(1.02, y, f"{estimate.value:.2f}", color=theme.series[place], va="center")
+        axes.set_yticks(range(len(shown)), [short(name) for name, _ in shown])
+        axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), xlabel=f"win rate against {short(result.baseline.name)}")
+        keys = [
+            _key(axes, theme.series[place], marker, kind, filled=place == 1)
+            for place, (kind, marker) in enumerate(kinds)
+        ]
+        axes.legend(handles=keys, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+        _rows_without_grid(axes)
+
+    caption = "What the judge adds to people's verdicts, and how far it is off by itself. Bars are 95 % intervals over prompts."
+    return _drawn("calibration", "The judge, calibrated by people", caption, draw, height=1.3 + 0.8 * len(shown))
+
+
 def frontier_figure(series: Mapping[str, Sequence[FrontierPoint]]) -> Figure | None:
     """Reward gained over KL, one series a method; None without a point."""
     shown = {name: points for name, points in series.items() if points}

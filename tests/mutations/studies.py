@@ -1,0 +1,73 @@
+"""Judges that people calibrate, human studies, and looking back at runs."""
+
+from mutations.mutation import Mutation
+
+POWERED = "statistics/test_prediction_powered.py"
+AGREEMENT = "statistics/test_agreement.py"
+CALIBRATED = "evaluation/test_calibrated_judge.py"
+
+MUTATIONS = [
+    Mutation(
+        "the judge's correction is added with the wrong sign",
+        "statistics/prediction_powered.py",
+        "y + fitted * (g - f)",
+        "y + fitted * (f - g)",
+        (POWERED,),
+    ),
+    Mutation(
+        "the judge's noise on unlabelled items is forgotten",
+        "statistics/prediction_powered.py",
+        " - (self.f_u - self.num_u * g[:, None]) * of_u[:, None]",
+        "",
+        (POWERED,),
+    ),
+    Mutation(
+        "the fitted weight costs no degree of freedom and may widen the interval",
+        "statistics/prediction_powered.py",
+        "if tuned and not found.variance < plain.variance:",
+        "if tuned and found.variance > 2 * plain.variance:",
+        (POWERED,),
+    ),
+    Mutation(
+        "pairs of one prompt count as independent",
+        "statistics/prediction_powered.py",
+        "    labels = np.asarray(names).astype(np.str_)\n",
+        '    labels = np.array([f"{i}" for i in range(num)], dtype=np.str_)\n',
+        (POWERED,),
+    ),
+    Mutation(
+        "the bias is people's less the judge's",
+        "statistics/prediction_powered.py",
+        "paired_difference(judge, people,",
+        "paired_difference(people, judge,",
+        (POWERED, CALIBRATED),
+    ),
+    Mutation(
+        "kappa forgets what chance would give",
+        "statistics/agreement.py",
+        "(float((a == b).mean()) - by_chance) / (1 - by_chance)",
+        "float((a == b).mean())",
+        (AGREEMENT, CALIBRATED),
+    ),
+    Mutation(
+        "pairs people have seen count a second time as the judge's alone",
+        "evaluation/calibrated_judge.py",
+        "alone = ~np.isnan(says) & np.isnan(said)",
+        "alone = ~np.isnan(says)",
+        (CALIBRATED,),
+    ),
+    Mutation(
+        "the first shown is always A's",
+        "evaluation/calibrated_judge.py",
+        "np.concatenate([words[:, 0], 1 - words[:, 1]])",
+        "np.concatenate([words[:, 0], words[:, 1]])",
+        (CALIBRATED,),
+    ),
+    Mutation(
+        "too few prompts are enough",
+        "evaluation/calibrated_judge.py",
+        "MIN_PEOPLE_PROMPTS = 10",
+        "MIN_PEOPLE_PROMPTS = 2",
+        (CALIBRATED, "cli/test_evaluate.py"),
+    ),
+]
