@@ -4,6 +4,7 @@ from mutations.mutation import Mutation
 
 POWERED = "statistics/test_prediction_powered.py"
 AGREEMENT = "statistics/test_agreement.py"
+POWER = "statistics/test_power.py"
 CALIBRATED = "evaluation/test_calibrated_judge.py"
 
 MUTATIONS = [
@@ -69,5 +70,33 @@ MUTATIONS = [
         "MIN_PEOPLE_PROMPTS = 10",
         "MIN_PEOPLE_PROMPTS = 2",
         (CALIBRATED, "cli/test_evaluate.py"),
+    ),
+    Mutation(
+        "ties do not narrow verdicts",
+        "statistics/power.py",
+        "return win_rate * (1 - win_rate) - tie_frac / 4",
+        "return win_rate * (1 - win_rate)",
+        (POWER,),
+    ),
+    Mutation(
+        "other pairs of a prompt come for nothing",
+        "statistics/power.py",
+        " + (q - 1) * k * self.prompt_correlation",
+        "",
+        (POWER,),
+    ),
+    Mutation(
+        "the exact test rejects one count too many",
+        "statistics/power.py",
+        "np.where(2 * binom.cdf(critical, strict, 0.5) <= alpha, critical, critical - 1)",
+        "critical",
+        (POWER,),
+    ),
+    Mutation(
+        "a plan without the power it promises",
+        "statistics/power.py",
+        "((z_a * null + z_b * other) / margin) ** 2",
+        "(z_a * null / margin) ** 2",
+        (POWER,),
     ),
 ]
