@@ -116,6 +116,34 @@ def calibration_figure(result: ContestResult) -> Figure | None:
     return _drawn("calibration", "The judge, calibrated by people", caption, draw, height=1.3 + 0.8 * len(shown))
 
 
+def estimates_figure(
+    name: str,
+    title: str,
+    estimates: Mapping[str, Estimate],
+    *,
+    limits: tuple[float, float],
+    middle: float,
+    label: str,
+    caption: str,
+) -> Figure | None:
+    """Named estimates one below the other, with a line at `middle`; None without one."""
+    if not estimates:
+        return None
+
+    def draw(canvas: Canvas, theme: _Theme) -> None:
+        axes = canvas.add_subplot()
+        axes.axvline(middle, color=theme.muted, linewidth=1, linestyle=(0, (4, 3)))
+        place = limits[1] + 0.02 * (limits[1] - limits[0])
+        for row, estimate in enumerate(estimates.values()):
+            _interval(axes, estimate, row, theme.series[0], "o", filled=True)
+            axes.text(place, row, f"{estimate.value:.2f}", color=theme.series[0], va="center")
+        axes.set_yticks(range(len(estimates)), ["\n".join(map(short, name.split("\n"))) for name in estimates])
+        axes.set(xlim=limits, ylim=(len(estimates) - 0.5, -0.5), xlabel=label)
+        _rows_without_grid(axes)
+
+    return _drawn(name, title, caption, draw, height=1.1 + 0.4 * len(estimates))
+
+
 def frontier_figure(series: Mapping[str, Sequence[FrontierPoint]]) -> Figure | None:
     """Reward gained over KL, one series a method; None without a point."""
     shown = {name: points for name, points in series.items() if points}
