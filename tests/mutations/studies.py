@@ -8,6 +8,8 @@ POWER = "statistics/test_power.py"
 STUDY = "evaluation/test_study.py"
 STUDY_PLAN = "evaluation/test_study_plan.py"
 STUDY_RESULTS = "evaluation/test_study_results.py"
+HISTORY = "runs/test_history.py"
+RUNS_COMMAND = "cli/test_runs.py"
 CALIBRATED = "evaluation/test_calibrated_judge.py"
 
 MUTATIONS = [
@@ -171,5 +173,47 @@ MUTATIONS = [
         "ratings) / shape.per_prompt)",
         "ratings))",
         (STUDY_PLAN,),
+    ),
+    Mutation(
+        "the oldest run stands first",
+        "runs/history.py",
+        "-(run.began.timestamp() if run.began else 0.0)",
+        "(run.began.timestamp() if run.began else 0.0)",
+        (HISTORY,),
+    ),
+    Mutation(
+        "models and snapshots are runs",
+        "runs/history.py",
+        '    if not (path / "manifest.json").is_file():\n        return False',
+        '    if (path / "config.json").is_file() or (path / "manifest.json").is_file():\n        return True',
+        (HISTORY,),
+    ),
+    Mutation(
+        "a damaged line ends the reading unseen",
+        "runs/history.py",
+        'problems.append(f"metrics.jsonl:{number} cannot be read")',
+        "break",
+        (HISTORY, RUNS_COMMAND),
+    ),
+    Mutation(
+        "best and worst change places",
+        "runs/history.py",
+        "return ordered[len(worst) :][::-1][:num], worst",
+        "return worst, ordered[len(worst) :][::-1][:num]",
+        (HISTORY,),
+    ),
+    Mutation(
+        "settings that are the same count as different",
+        "runs/history.py",
+        "if any(value != found[0] for value in found)}",
+        "if found}",
+        (HISTORY, RUNS_COMMAND, "evaluation/test_run_comparison.py"),
+    ),
+    Mutation(
+        "a run's first metrics stand for its last",
+        "runs/history.py",
+        "for row in self.metrics for name, x in row.items() if name not in",
+        "for row in self.metrics[:1] for name, x in row.items() if name not in",
+        (HISTORY, "evaluation/test_run_comparison.py"),
     ),
 ]

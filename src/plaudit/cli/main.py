@@ -35,6 +35,9 @@ COMMANDS: dict[str, str] = {
     "study plan": "how many prompts and people a human study needs",
     "study sheet": "blind sheets for people, from models' answers",
     "study report": "what people's sheets say, with intervals",
+    "runs list": "the runs in a folder, newest first",
+    "runs show": "a run's settings, last metrics and samples",
+    "runs compare": "runs side by side: settings, metrics, curves",
 }
 """Every command and what it does."""
 
@@ -95,26 +98,30 @@ def command_class(name: str) -> type[Command]:
             from plaudit.cli.doctor import DoctorCommand
 
             return DoctorCommand
-        case "data check":
-            return DataCheck
-        case "data convert":
-            return DataConvert
-        case "data show":
-            return DataShow
-        case "study plan" | "study sheet" | "study report":
-            return _study_command(name)
+        case _ if " " in name and name in COMMANDS:
+            return _grouped_class(name)
     raise ValueError(f"there is no command {name!r}")
 
 
-def _study_command(name: str) -> type[Command]:
-    from plaudit.cli.study import StudyPlanCommand, StudyReportCommand, StudySheetCommand
+def _grouped_class(name: str) -> type[Command]:
+    """The class of a command of two words."""
+    group = name.split()[0]
+    if group == "study":
+        from plaudit.cli.study import StudyPlanCommand, StudyReportCommand, StudySheetCommand
 
-    classes: dict[str, type[Command]] = {
-        "study plan": StudyPlanCommand,
-        "study sheet": StudySheetCommand,
-        "study report": StudyReportCommand,
-    }
-    return classes[name]
+        of_study: dict[str, type[Command]] = {
+            "study plan": StudyPlanCommand,
+            "study sheet": StudySheetCommand,
+            "study report": StudyReportCommand,
+        }
+        return of_study[name]
+    if group == "runs":
+        from plaudit.cli.runs import RunsCompare, RunsList, RunsShow
+
+        of_runs: dict[str, type[Command]] = {"runs list": RunsList, "runs show": RunsShow, "runs compare": RunsCompare}
+        return of_runs[name]
+    of_data: dict[str, type[Command]] = {"data check": DataCheck, "data convert": DataConvert, "data show": DataShow}
+    return of_data[name]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -226,7 +226,12 @@ def length_slices_figure(quality: RewardQuality | None) -> Figure | None:
 
 def training_figure(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure | None:
     """Score, KL, length and stop rate over the steps of each run's metrics.jsonl; None where no run has any of them."""
-    panels = [metric for metric in CURVES if any(metric in row for rows in runs.values() for row in rows)]
+    return curves_figure(runs, CURVES)
+
+
+def curves_figure(runs: Mapping[str, Sequence[Mapping[str, float]]], headings: Mapping[str, str]) -> Figure | None:
+    """A panel for each metric of `headings` that a run has, one line a run; None where no run has any of them."""
+    panels = [metric for metric in headings if any(metric in row for rows in runs.values() for row in rows)]
     if not panels:
         return None
 
@@ -240,7 +245,7 @@ def training_figure(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure
                 if points:
                     axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.6, label=short(name))
             axes.set_xlabel("step")
-            axes.set_title(CURVES[metric], fontsize=10, loc="left")
+            axes.set_title(headings[metric], fontsize=10, loc="left")
         if len(runs) > 1:
             grid.flat[0].legend()
 
@@ -248,8 +253,8 @@ def training_figure(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure
     return _drawn("training", "Training", caption, draw, height=2.5 * math.ceil(len(panels) / 2))
 
 
-def seconds_figure(seconds_by_phase: Mapping[str, float]) -> Figure | None:
-    """Where the time went; None without a phase."""
+def seconds_figure(seconds_by_phase: Mapping[str, float], run: str = "") -> Figure | None:
+    """Where the time went, of that run where there are several; None without a phase."""
     if not seconds_by_phase:
         return None
     names, seconds = list(seconds_by_phase), list(seconds_by_phase.values())
@@ -263,8 +268,15 @@ def seconds_figure(seconds_by_phase: Mapping[str, float]) -> Figure | None:
         _rows_without_grid(axes)
 
     total = sum(seconds)
+    name, title = (
+        ("seconds", "Seconds by phase") if not run else (f"seconds_{_file_name(run)}", f"Seconds by phase: {run}")
+    )
     caption = f"Wall-clock time by phase, {_seconds_text(total)} s in all."
-    return _drawn("seconds", "Seconds by phase", caption, draw, height=0.9 + 0.36 * len(names))
+    return _drawn(name, title, caption, draw, height=0.9 + 0.36 * len(names))
+
+
+def _file_name(text: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in text)
 
 
 def short(name: str) -> str:
