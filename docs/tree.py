@@ -24,7 +24,7 @@ def tree() -> str:
                 lines.append(f"    {module.name:<22}{first_line(module)}")
     lines += [
         "tests/                    mirrors src room by room; tests/mutate.py sabotages the code",
-        "docs/                     data formats, commands, evaluation, the run folder",
+        "docs/                     data formats, commands, evaluation, human studies, the run folder",
         "recipes/                  whole stories: settings and what came of them",
         "benchmarks/               exact commands and their result tables",
         "```",

@@ -58,6 +58,33 @@ def test_people_judge(plaudit: Plaudit, prompts: Path, compared: tuple[object, .
     assert entrant["num_left_out"] == 6 * 3
 
 
+def test_people_calibrate_a_judge(plaudit: Plaudit, compared: tuple[object, ...], tmp_path: Path) -> None:
+    """First with their rows on too few prompts, then on as many as are needed."""
+    held = write_rows(tmp_path / "many.jsonl", *({"prompt": f"new {i}"} for i in range(14)))
+    words = ("--prompts", held, *compared)
+    assert plaudit("evaluate", *words).status == 0
+    rows = [json.loads(line) for line in Path("out/samples.jsonl").read_text().splitlines()]
+    pairs = list(zip(rows[::2], rows[1::2], strict=True))
+    verdicts = [{"prompt": one["prompt"], "chosen": _said(two), "rejected": _said(one)} for one, two in pairs]
+    for num, told in ((9, True), (12, False)):
+        write_rows(tmp_path / "people.jsonl", *verdicts[:num])
+        shutil.rmtree("out")
+        outcome = plaudit("evaluate", *words, "--people", "people.jsonl")
+        assert outcome.status == 0
+        note = "The judge is not calibrated: people judged answers to 9 of the prompts, and at least 10 are needed."
+        assert (note in outcome.out) is told
+        assert ("The judge, calibrated by people" in outcome.out) is not told
+    (entrant,) = json.loads(Path("out/summary.json").read_text())["result"]["entrants"]
+    rates = entrant["calibrated"]["win_rates"]
+    assert (rates["people_only"]["value"], rates["people_only"]["n"], rates["num_unlabelled"]) == (1.0, 12, 14 * 4 - 12)
+    assert entrant["calibrated"]["position"] is None
+    assert Path("out/calibration.png").exists()
+    assert "The judge, calibrated by people" in Path("out/report.html").read_text()
+    assert "people.jsonl" in Path("out/inputs.json").read_text()
+    message = plaudit("evaluate", *words, "--people", "people.jsonl", "--judge", "people").refused()
+    assert "--people calibrates a judge that is none" in message
+
+
 def _said(row: dict[str, object]) -> list[dict[str, str]]:
     return [{"role": "assistant", "content": row["answers"][0]["text"]}]
 
@@ -117,6 +144,8 @@ def test_training_data_that_is_gone_is_told(
         (("--judge", "model"), "which model of http://localhost:8000/v1?"),
         (("--verdicts", "prompts.jsonl"), "reads comparisons or rankings, and prompts.jsonl holds prompts"),
         (("--out", "."), "the run folder . is not empty"),
+        (("--people", "prompts.jsonl"), "`plaudit evaluate --people` reads comparisons or rankings"),
+        (("--people", "nowhere.jsonl"), "there is no file nowhere.jsonl"),
     ],
 )
 def test_what_is_refused(

@@ -13,7 +13,7 @@ from plaudit.evaluation.figures import Figure
 from plaudit.evaluation.frontier import FrontierPoint
 from plaudit.evaluation.reward_quality import JudgedPairs, RewardQuality, reward_quality
 from plaudit.statistics import Estimate
-from tests.evaluation.test_tables import BASELINE, PPO, RESULT
+from tests.evaluation.test_tables import BASELINE, CALIBRATED, PPO, RESULT
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,11 @@ def test_win_rates(recwarn: pytest.WarningsRecorder) -> None:
     assert figures.win_rates_figure(ContestResult(BASELINE, (), 2, 8)) is None
     assert figures.win_rates_figure(ContestResult(BASELINE, (replace(PPO, win_rate=None),), 2, 8)) is None
     assert not recwarn.list
+
+
+def test_the_calibrated_judge() -> None:
+    assert figures.calibration_figure(RESULT) is None
+    check(figures.calibration_figure(replace(RESULT, entrants=(replace(PPO, calibrated=CALIBRATED),))), "calibration")
 
 
 def test_the_frontier() -> None:

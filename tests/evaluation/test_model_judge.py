@@ -55,6 +55,8 @@ def test_both_orders_must_agree() -> None:
     judge: Judge = ModelJudge(completer, seed=7, quiet=True)
     found = judge.judged([HI], [answers("good", "even")], [answers("bad", "first")])
     np.testing.assert_array_equal(found.wins[0], [[1, 0.5], [0.5, np.nan]])
+    assert found.orders is not None
+    np.testing.assert_array_equal(found.orders[0], [[[1, 1], [1, 0]], [[0.5, 0.5], [np.nan, np.nan]]])
     assert found.num_left_out == 1
     assert found.position_consistency == pytest.approx(2 / 3)
     assert sorted(completer.seen) == sorted(completer.says)

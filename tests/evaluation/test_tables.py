@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plaudit.evaluation.calibrated_judge import CalibratedJudge, PositionBias
 from plaudit.evaluation.contest import ContestResult, Standing
 from plaudit.evaluation.reward_quality import JudgedPairs, reward_quality
 from plaudit.evaluation.tables import Table, contest_tables, estimate_text, number_text, quality_table
 from plaudit.statistics import Estimate
+from plaudit.statistics.prediction_powered import PredictionPowered
 
 BASELINE = Standing(
     name="sft",
@@ -82,3 +84,39 @@ def test_the_reward_model_as_a_classifier() -> None:
 def test_ragged_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="table 'T': every row needs 2 cells"):
         Table("T", ("a", "b"), (("1", "2"), ("3",)))
+
+
+CALIBRATED = CalibratedJudge(
+    win_rates=PredictionPowered(
+        estimate=Estimate(0.62, 0.55, 0.69, 40),
+        resampled=Estimate(0.62, 0.56, 0.68, 40),
+        people_only=Estimate(0.65, 0.5, 0.8, 40),
+        judge_only=Estimate(0.7, 0.68, 0.72, 400),
+        bias=Estimate(0.08, 0.01, 0.15, 40),
+        weight=0.66,
+        effective_labels=183.6,
+        num_unlabelled=360,
+        num_labelled_clusters=20,
+    ),
+    agreement=Estimate(0.8, 0.7, 0.9, 40),
+    kappa=Estimate(0.55, 0.4, 0.7, 40),
+    position=PositionBias(Estimate(0.125, 0.1, 0.15, 400), None),
+)
+
+
+def test_a_judge_beside_people() -> None:
+    result = replace(RESULT, entrants=(replace(PPO, calibrated=CALIBRATED),))
+    table = contest_tables(result)[1]
+    assert table.columns == ("", "ppo")
+    cells = dict(table.rows)
+    assert cells["win rate, judge and people"] == "0.620 [0.550, 0.690]"
+    assert cells["win rate, people alone"] == "0.650 [0.500, 0.800]"
+    assert cells["judge's bias"] == "0.080 [0.010, 0.150]"
+    assert (cells["pairs people judged"], cells["worth, in pairs of people's"]) == ("40 in 20 prompts", "184")
+    assert (cells["verdict changes with the order"], cells["first shown wins"]) == (
+        "0.125 [0.100, 0.150]",
+        "not measured",
+    )
+    plain = replace(CALIBRATED, position=None)
+    silent = contest_tables(replace(RESULT, entrants=(replace(PPO, calibrated=plain),)))[1]
+    assert "first shown wins" not in dict(silent.rows)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plaudit.statistics.agreement import Scale, krippendorff_alpha
+from plaudit.statistics.agreement import Scale, cohen_kappa, krippendorff_alpha
 
 # Krippendorff 2011, section C: four observers (rows), twelve units (columns), a dot for a missing rating.
 EXAMPLE = ["1 2 3 3 2 1 4 1 2 . . .", "1 2 3 3 2 2 4 1 2 5 . 3", ". 3 3 3 2 3 4 2 2 5 1 .", "1 2 3 3 2 4 4 1 2 5 1 ."]
@@ -64,3 +64,29 @@ def test_agreement_is_one_and_chance_is_nought() -> None:
     for scale in ("nominal", "ordinal", "interval"):
         assert krippendorff_alpha([[value] * 3 for value in truth], scale) == pytest.approx(1.0)
         assert abs(krippendorff_alpha(noise.tolist(), scale)) < 0.05  # 3,000 items of pure chance
+
+
+def test_kappa_worked_by_hand() -> None:
+    """Cohen's own layout: 20 and 15 items agreed on, 5 and 10 not: p_o = 0.7, p_e = 0.5 * 0.6 + 0.5 * 0.4 = 0.5."""
+    a = [1] * 25 + [0] * 25
+    b = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
+    assert cohen_kappa(a, b) == pytest.approx(0.4)
+    assert cohen_kappa(b, a) == pytest.approx(0.4)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40))
+def test_kappa_agrees_with_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    from sklearn.metrics import cohen_kappa_score
+
+    a, b = [x for x, _ in pairs], [y for _, y in pairs]
+    if len({*a, *b}) == 1:
+        assert math.isnan(cohen_kappa(a, b))
+    else:
+        assert cohen_kappa(a, b) == pytest.approx(cohen_kappa_score(a, b), abs=1e-12)
+
+
+def test_kappa_of_lists_that_do_not_belong_together_is_refused() -> None:
+    with pytest.raises(ValueError, match="the same length"):
+        cohen_kappa([1], [1, 2])
+    with pytest.raises(ValueError, match="at least 1"):
+        cohen_kappa([], [])

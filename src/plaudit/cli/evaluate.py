@@ -40,6 +40,8 @@ class EvaluateCommand:
     """`skip` leaves out rows that cannot be read; `raise` stops at the first."""
     verdicts: Path | None = None
     """People's comparisons or rankings: the judge's word for judge = people, else what the reward model is measured on."""
+    people: Path | None = None
+    """People's comparisons or rankings of some of these very answers: they calibrate the judge, if that is not people."""
     demonstrations: Path | None = None
     """Demonstrations to measure both models' perplexity on."""
     train_data: tuple[Path, ...] = ()
@@ -48,7 +50,12 @@ class EvaluateCommand:
 
     def files(self) -> dict[str, Path]:
         """The files it reads, by setting."""
-        given = {"prompts": self.prompts, "verdicts": self.verdicts, "demonstrations": self.demonstrations}
+        given = {
+            "prompts": self.prompts,
+            "verdicts": self.verdicts,
+            "people": self.people,
+            "demonstrations": self.demonstrations,
+        }
         return {name: path for name, path in given.items() if path is not None}
 
     def run(self) -> int:
@@ -64,10 +71,11 @@ class EvaluateCommand:
         codecs = [check_chat_model(name) for name in (config.against, config.model)]
         if config.judge is JudgeKind.REWARD and (note := check_scorer_model(config.reward_model, codecs[1])):
             print(note)
-        verdicts: list[Comparison | Ranking] = []
-        if self.verdicts is not None:
-            verdicts = of_kinds(
-                open_records(self.verdicts), Comparison, Ranking, file=self.verdicts, command="evaluate --verdicts"
+        verdicts, people = _verdicts(self.verdicts, "--verdicts"), _verdicts(self.people, "--people")
+        if people and config.judge is JudgeKind.PEOPLE:
+            raise PlauditError(
+                "--people calibrates a judge that is none: choose --judge reward, remote_reward or model, or give the file "
+                "as --verdicts"
             )
         demonstrations: list[Demonstration] = []
         if self.demonstrations is not None:
@@ -80,11 +88,25 @@ class EvaluateCommand:
         seen = trained_prompt_ids([config.model, config.against], self.train_data)
         with recorded_inputs(Path(config.out), own_settings(self), self.files()):
             evaluation = evaluate(
-                config, prompts, records=verdicts, demonstrations=demonstrations, trained_prompt_ids=seen
+                config,
+                prompts,
+                records=verdicts,
+                people=people,
+                demonstrations=demonstrations,
+                trained_prompt_ids=seen,
             )
         show_tables(evaluation.tables, Console())
+        for note in evaluation.notes:
+            print(note)
         print(f"report: {evaluation.report}")
         return 0
+
+
+def _verdicts(path: Path | None, flag: str) -> list[Comparison | Ranking]:
+    """The comparisons and rankings of a file; none where no file was given."""
+    if path is None:
+        return []
+    return of_kinds(open_records(path), Comparison, Ranking, file=path, command=f"evaluate {flag}")
 
 
 def trained_prompt_ids(models: Sequence[str], files: Sequence[Path]) -> set[str]:

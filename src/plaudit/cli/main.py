@@ -32,8 +32,17 @@ COMMANDS: dict[str, str] = {
     "data check": "say what a file of records holds and what is wrong with it",
     "data convert": "write a file's records in another shape",
     "data show": "print the first records of a file",
+    "study plan": "how many prompts and people a human study needs",
+    "study sheet": "blind sheets for people, from models' answers",
+    "study report": "what people's sheets say, with intervals",
+    "runs list": "the runs in a folder, newest first",
+    "runs show": "a run's settings, last metrics and samples",
+    "runs compare": "runs side by side: settings, metrics, curves",
 }
 """Every command and what it does."""
+
+GROUPS = frozenset(name.split()[0] for name in COMMANDS if " " in name)
+"""First words of the commands that have two."""
 
 OK, BUG, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
@@ -89,13 +98,30 @@ def command_class(name: str) -> type[Command]:
             from plaudit.cli.doctor import DoctorCommand
 
             return DoctorCommand
-        case "data check":
-            return DataCheck
-        case "data convert":
-            return DataConvert
-        case "data show":
-            return DataShow
+        case _ if " " in name and name in COMMANDS:
+            return _grouped_class(name)
     raise ValueError(f"there is no command {name!r}")
+
+
+def _grouped_class(name: str) -> type[Command]:
+    """The class of a command of two words."""
+    group = name.split()[0]
+    if group == "study":
+        from plaudit.cli.study import StudyPlanCommand, StudyReportCommand, StudySheetCommand
+
+        of_study: dict[str, type[Command]] = {
+            "study plan": StudyPlanCommand,
+            "study sheet": StudySheetCommand,
+            "study report": StudyReportCommand,
+        }
+        return of_study[name]
+    if group == "runs":
+        from plaudit.cli.runs import RunsCompare, RunsList, RunsShow
+
+        of_runs: dict[str, type[Command]] = {"runs list": RunsList, "runs show": RunsShow, "runs compare": RunsCompare}
+        return of_runs[name]
+    of_data: dict[str, type[Command]] = {"data check": DataCheck, "data convert": DataConvert, "data show": DataShow}
+    return of_data[name]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -169,10 +195,10 @@ def _dispatched(arguments: Sequence[str]) -> int:
         case ["--version"]:
             print(f"plaudit {plaudit.__version__}")
             return OK
-        case ["data"] | ["data", "-h" | "--help"]:
-            print(help_text({name: summary for name, summary in COMMANDS.items() if name.startswith("data ")}))
+        case [group] | [group, "-h" | "--help"] if group in GROUPS:
+            print(help_text({name: summary for name, summary in COMMANDS.items() if name.startswith(f"{group} ")}))
             return OK
-    num_words = 2 if arguments[0] == "data" else 1
+    num_words = 2 if arguments[0] in GROUPS else 1
     name = " ".join(arguments[:num_words])
     if name not in COMMANDS:
         near = get_close_matches(name, COMMANDS, n=1, cutoff=0.0)[0]

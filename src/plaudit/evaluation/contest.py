@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.evaluation.answers import AnswerSets, Entrant
+from plaudit.evaluation.calibrated_judge import CalibratedJudge, calibrated_judge
 from plaudit.evaluation.judges import Floats, Judge, Judged
 from plaudit.rules import distinct_at_equal_length, has_loop, is_decline, repeated_ngram_frac
 from plaudit.schemas.conversation import Messages, prompt_id
@@ -26,7 +27,8 @@ class Standing:
 
     `length_matched` counts pairs whose token counts differ by at most 10 % of the longer, from 100 pairs on.
     `distinct` and `distinct_of_baseline` are distinct-2, both cut to the same number of words in all. Fractions are of
-    answers, except `repetition`: the mean fraction of an answer's word trigrams that occurred before in it.
+    answers, except `repetition`: the mean fraction of an answer's word trigrams that occurred before in it. `calibrated`
+    is the judge beside people, where people judged enough of these answers; `num_people_prompts` counts their prompts.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Standing:
     kl: float | None
     perplexity: float | None
     cpu_seconds: float | None
+    calibrated: CalibratedJudge | None = None
+    num_people_prompts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +68,23 @@ class ContestResult:
 
 
 def contest(
-    prompts: Sequence[Messages], baseline: Entrant, entrants: Sequence[Entrant], judge: Judge, *, seed: int = 0
+    prompts: Sequence[Messages],
+    baseline: Entrant,
+    entrants: Sequence[Entrant],
+    judge: Judge,
+    *,
+    people: Judge | None = None,
+    seed: int = 0,
 ) -> ContestResult:
     """Every entrant against the baseline. Intervals resample prompts.
 
-    Raises PlauditError where answers are missing or a name stands twice.
+    `people` are asked about the same pairs and calibrate the judge where they judged enough. Raises PlauditError where
+    answers are missing or a name stands twice.
     """
     _check(prompts, (baseline, *entrants))
     numbers: dict[str, int] = {}
     clusters = np.array([numbers.setdefault(prompt_id(prompt), len(numbers)) for prompt in prompts])
-    measure = _Measure(prompts, clusters, baseline, judge, seed)
+    measure = _Measure(prompts, clusters, baseline, judge, people, seed)
     return ContestResult(
         baseline=measure.standing(baseline, None),
         entrants=tuple(
@@ -106,6 +117,7 @@ class _Measure:
     clusters: NDArray[np.int64]
     baseline: Entrant
     judge: Judge
+    people: Judge | None
     seed: int
 
     def standing(self, entrant: Entrant, judged: Judged | None) -> Standing:
@@ -114,6 +126,7 @@ class _Measure:
         distinct, distinct_of_baseline = _distinct(entrant.answers, self.baseline.answers)
         utility = self._utility(self.judge.utilities(self.prompts, entrant.answers))
         matched = None if judged is None else _matched(judged.wins, entrant.answers, self.baseline.answers)
+        people = self._people(entrant) if judged is not None else None
         return Standing(
             name=entrant.name,
             win_rate=None if judged is None else self._win_rate(judged.wins, min_pairs=1),
@@ -132,7 +145,12 @@ class _Measure:
             kl=entrant.kl,
             perplexity=entrant.perplexity,
             cpu_seconds=entrant.cpu_seconds,
+            calibrated=calibrated_judge(judged, people, self.clusters, seed=self.seed) if judged and people else None,
+            num_people_prompts=people.num_prompts_judged if people else 0,
         )
+
+    def _people(self, entrant: Entrant) -> Judged | None:
+        return None if self.people is None else self.people.judged(self.prompts, entrant.answers, self.baseline.answers)
 
     def _win_rate(self, wins: Sequence[Floats], *, min_pairs: int) -> Estimate | None:
         """Over all pairs with a word; None under `min_pairs` of them."""

@@ -10,8 +10,17 @@ from pathlib import Path
 from plaudit.batches.rollouts import Rollouts
 from plaudit.client import ChatCompleter, RemoteModel, RemoteReward, RemoteScorer
 from plaudit.evaluation.answers import Entrant
-from plaudit.evaluation.contest import ContestResult, contest
-from plaudit.evaluation.figures import drawn, length_slices_figure, reliability_figure, seconds_figure, win_rates_figure
+from plaudit.evaluation.calibrated_judge import MIN_PEOPLE_PROMPTS
+from plaudit.evaluation.contest import ContestResult, Standing, contest
+from plaudit.evaluation.figures import (
+    Figure,
+    calibration_figure,
+    drawn,
+    length_slices_figure,
+    reliability_figure,
+    seconds_figure,
+    win_rates_figure,
+)
 from plaudit.evaluation.judges import Judge, PeopleJudge, ScoreJudge
 from plaudit.evaluation.language import KLToReference, as_reference, kl_to_reference, perplexity_of
 from plaudit.evaluation.model_judge import ModelJudge
@@ -89,12 +98,13 @@ class EvaluateConfig:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What came out. `quality` is the reward model's on people's rows, where both were given."""
+    """What came out. `quality` is the reward model's on people's rows, where both were given; `notes` what to know."""
 
     result: ContestResult
     tables: tuple[Table, ...]
     quality: RewardQuality | None
     report: Path
+    notes: tuple[str, ...] = ()
 
 
 def check_unseen(prompts: Sequence[Messages], trained_prompt_ids: Collection[str], what: str = "prompts") -> None:
@@ -114,22 +124,24 @@ def evaluate(
     prompts: Sequence[Messages],
     *,
     records: Sequence[Comparison | Ranking] = (),
+    people: Sequence[Comparison | Ranking] = (),
     demonstrations: Sequence[Demonstration] = (),
     scorer: TextScorer | None = None,
     trained_prompt_ids: Collection[str] = frozenset(),
 ) -> Evaluation:
     """Samples both models, has the answers judged, and writes the report into `config.out`.
 
-    `records` are people's verdicts: the judge's, or what the reward model is measured on; `demonstrations` give the
-    perplexities; `scorer` replaces the judge of the config. A prompt that stands twice counts once. Raises PlauditError
-    where any of them was trained on.
+    `records` are people's verdicts: the judge's, or what the reward model is measured on; `people` are their verdicts on
+    some of these very answers, which calibrate another judge; `demonstrations` give the perplexities; `scorer` replaces
+    the judge of the config. A prompt that stands twice counts once. Raises PlauditError where any was trained on.
     """
     unique = list({prompt_id(prompt): prompt for prompt in prompts}.values())
     check_unseen(unique, trained_prompt_ids)
-    check_unseen([record.prompt for record in records], trained_prompt_ids, "people's verdicts")
+    check_unseen([record.prompt for record in (*records, *people)], trained_prompt_ids, "people's verdicts")
     check_unseen([record.prompt for record in demonstrations], trained_prompt_ids, "demonstrations")
     reward = _reward_scorer(config) if scorer is None and config.judge is JudgeKind.REWARD else None
     judge = _judge(config, scorer or reward, records)
+    asked = _calibrating(people, judge)
     # Each draws its own random numbers: with shared ones answer k of both would resemble each other, and tie too often.
     baseline = _Contender.load(config, config.against, unique, spawn_seed(config.seed, "against"))
     model = _Contender.load(config, config.model, unique, spawn_seed(config.seed, "model"))
@@ -142,21 +154,16 @@ def evaluate(
         entrants = (by_baseline.entrant(), by_model.entrant(kl))
         run.log_samples(_rows(unique, entrants))
         with timer("judge"):
-            result = contest(unique, entrants[0], entrants[1:], judge, seed=config.seed)
+            result = contest(unique, entrants[0], entrants[1:], judge, people=asked, seed=config.seed)
             quality = quality_on_records(reward.raw, records) if reward and records else None
         tables = (*contest_tables(result), *([quality_table(quality)] if quality else []))
         report = Report(
             title=f"{config.model} against {config.against}",
             intro=_intro(config, len(unique), len(prompts) - len(unique), scorer is not None),
             tables=tables,
-            figures=drawn(
-                win_rates_figure(result),
-                reliability_figure(quality),
-                length_slices_figure(quality),
-                seconds_figure(timer.seconds()),
-            ),
+            figures=_figures(result, quality, timer),
             samples=unpicked_samples(unique, entrants, judge),
-            notes=_notes(result),
+            notes=_notes(result, has_people=asked is not None),
             summary={
                 "result": result,
                 "kl": kl,
@@ -168,7 +175,7 @@ def evaluate(
             },
         )
         path = write_report(report, run.path)
-    return Evaluation(result, tables, quality, path)
+    return Evaluation(result, tables, quality, path, report.notes)
 
 
 def _reward_scorer(config: EvaluateConfig) -> RewardModelScorer:
@@ -190,6 +197,13 @@ def _judge(config: EvaluateConfig, scorer: TextScorer | None, records: Sequence[
             "judge = people needs their comparisons or rankings of both models' answers: give a file of them"
         )
     return PeopleJudge(records)
+
+
+def _calibrating(people: Sequence[Comparison | Ranking], judge: Judge) -> PeopleJudge | None:
+    """The people beside a judge; None where there are none."""
+    if people and isinstance(judge, PeopleJudge):
+        raise PlauditError("people calibrate another judge: choose judge = reward, remote_reward or model")
+    return PeopleJudge(people) if people else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +307,29 @@ def _intro(config: EvaluateConfig, num_prompts: int, num_repeated: int, own_scor
     )
 
 
-def _notes(result: ContestResult) -> tuple[str, ...]:
-    left_out = result.entrants[0].num_left_out
-    return (f"{left_out} pairs have no verdict and count neither way.",) if left_out else ()
+def _figures(result: ContestResult, quality: RewardQuality | None, timer: PhaseTimer) -> tuple[Figure, ...]:
+    return drawn(
+        win_rates_figure(result),
+        calibration_figure(result),
+        reliability_figure(quality),
+        length_slices_figure(quality),
+        seconds_figure(timer.seconds()),
+    )
+
+
+def _notes(result: ContestResult, *, has_people: bool) -> tuple[str, ...]:
+    standing = result.entrants[0]
+    notes = []
+    if standing.num_left_out:
+        notes.append(f"{standing.num_left_out} pairs have no verdict and count neither way.")
+    if has_people and standing.calibrated is None:
+        notes.append(_uncalibrated(standing))
+    return tuple(notes)
+
+
+def _uncalibrated(standing: Standing) -> str:
+    return (
+        f"The judge is not calibrated: people judged answers to {standing.num_people_prompts} of the prompts, and at least "
+        f"{MIN_PEOPLE_PROMPTS} are needed. Their rows name answers by text, so prompts, models, seed and sampling must be "
+        "those of the answers they saw."
+    )

@@ -87,6 +87,63 @@ def win_rates_figure(result: ContestResult) -> Figure | None:
     return _drawn("win_rates", "Win rates", caption, draw, height=1.3 + 0.6 * len(shown))
 
 
+def calibration_figure(result: ContestResult) -> Figure | None:
+    """The win rate by people and judge together, by people alone and by the judge alone; None without people."""
+    shown = [(standing.name, standing.calibrated) for standing in result.entrants if standing.calibrated is not None]
+    if not shown:
+        return None
+    kinds = (("people alone", "s"), ("judge and people", "o"), ("judge alone", "D"))
+
+    def draw(canvas: Canvas, theme: _Theme) -> None:
+        axes = canvas.add_subplot()
+        axes.axvline(0.5, color=theme.muted, linewidth=1, linestyle=(0, (4, 3)))
+        for row, (_, calibrated) in enumerate(shown):
+            rates = calibrated.win_rates
+            for place, estimate in enumerate((rates.people_only, rates.estimate, rates.judge_only)):
+                y = row + 0.24 * (place - 1)
+                _interval(axes, estimate, y, theme.series[place], kinds[place][1], filled=place == 1)
+                axes.text(1.02, y, f"{estimate.value:.2f}", color=theme.series[place], va="center")
+        axes.set_yticks(range(len(shown)), [short(name) for name, _ in shown])
+        axes.set(xlim=(0, 1), ylim=(len(shown) - 0.5, -0.5), xlabel=f"win rate against {short(result.baseline.name)}")
+        keys = [
+            _key(axes, theme.series[place], marker, kind, filled=place == 1)
+            for place, (kind, marker) in enumerate(kinds)
+        ]
+        axes.legend(handles=keys, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+        _rows_without_grid(axes)
+
+    caption = "What the judge adds to people's verdicts, and how far it is off by itself. Bars are 95 % intervals over prompts."
+    return _drawn("calibration", "The judge, calibrated by people", caption, draw, height=1.3 + 0.8 * len(shown))
+
+
+def estimates_figure(
+    name: str,
+    title: str,
+    estimates: Mapping[str, Estimate],
+    *,
+    limits: tuple[float, float],
+    middle: float,
+    label: str,
+    caption: str,
+) -> Figure | None:
+    """Named estimates one below the other, with a line at `middle`; None without one."""
+    if not estimates:
+        return None
+
+    def draw(canvas: Canvas, theme: _Theme) -> None:
+        axes = canvas.add_subplot()
+        axes.axvline(middle, color=theme.muted, linewidth=1, linestyle=(0, (4, 3)))
+        place = limits[1] + 0.02 * (limits[1] - limits[0])
+        for row, estimate in enumerate(estimates.values()):
+            _interval(axes, estimate, row, theme.series[0], "o", filled=True)
+            axes.text(place, row, f"{estimate.value:.2f}", color=theme.series[0], va="center")
+        axes.set_yticks(range(len(estimates)), ["\n".join(map(short, name.split("\n"))) for name in estimates])
+        axes.set(xlim=limits, ylim=(len(estimates) - 0.5, -0.5), xlabel=label)
+        _rows_without_grid(axes)
+
+    return _drawn(name, title, caption, draw, height=1.1 + 0.4 * len(estimates))
+
+
 def frontier_figure(series: Mapping[str, Sequence[FrontierPoint]]) -> Figure | None:
     """Reward gained over KL, one series a method; None without a point."""
     shown = {name: points for name, points in series.items() if points}
@@ -169,7 +226,12 @@ def length_slices_figure(quality: RewardQuality | None) -> Figure | None:
 
 def training_figure(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure | None:
     """Score, KL, length and stop rate over the steps of each run's metrics.jsonl; None where no run has any of them."""
-    panels = [metric for metric in CURVES if any(metric in row for rows in runs.values() for row in rows)]
+    return curves_figure(runs, CURVES)
+
+
+def curves_figure(runs: Mapping[str, Sequence[Mapping[str, float]]], headings: Mapping[str, str]) -> Figure | None:
+    """A panel for each metric of `headings` that a run has, one line a run; None where no run has any of them."""
+    panels = [metric for metric in headings if any(metric in row for rows in runs.values() for row in rows)]
     if not panels:
         return None
 
@@ -183,7 +245,7 @@ def training_figure(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure
                 if points:
                     axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.6, label=short(name))
             axes.set_xlabel("step")
-            axes.set_title(CURVES[metric], fontsize=10, loc="left")
+            axes.set_title(headings[metric], fontsize=10, loc="left")
         if len(runs) > 1:
             grid.flat[0].legend()
 
@@ -191,8 +253,8 @@ def training_figure(runs: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure
     return _drawn("training", "Training", caption, draw, height=2.5 * math.ceil(len(panels) / 2))
 
 
-def seconds_figure(seconds_by_phase: Mapping[str, float]) -> Figure | None:
-    """Where the time went; None without a phase."""
+def seconds_figure(seconds_by_phase: Mapping[str, float], run: str = "") -> Figure | None:
+    """Where the time went, of that run where there are several; None without a phase."""
     if not seconds_by_phase:
         return None
     names, seconds = list(seconds_by_phase), list(seconds_by_phase.values())
@@ -206,8 +268,15 @@ def seconds_figure(seconds_by_phase: Mapping[str, float]) -> Figure | None:
         _rows_without_grid(axes)
 
     total = sum(seconds)
+    name, title = (
+        ("seconds", "Seconds by phase") if not run else (f"seconds_{_file_name(run)}", f"Seconds by phase: {run}")
+    )
     caption = f"Wall-clock time by phase, {_seconds_text(total)} s in all."
-    return _drawn("seconds", "Seconds by phase", caption, draw, height=0.9 + 0.36 * len(names))
+    return _drawn(name, title, caption, draw, height=0.9 + 0.36 * len(names))
+
+
+def _file_name(text: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in text)
 
 
 def short(name: str) -> str:

@@ -27,16 +27,23 @@ class Judged:
 
     `wins[i][j, k]` compares answer j of A with answer k of B to prompt i: 1 where A's is better, 0 where B's is, 0.5 for
     a tie, nan where the judge has no word on the pair. `position_consistency` is the fraction of pairs on which a judge
-    asked in both orders said the same twice; None for judges that see no order.
+    asked in both orders said the same twice; None for judges that see no order. `orders[i][j, k]` holds what such a judge
+    said of the pair with A's answer shown first and with B's, both as wins of A; nan where either reply had no verdict.
     """
 
     wins: tuple[Floats, ...]
     position_consistency: float | None = None
+    orders: tuple[Floats, ...] | None = None
 
     @property
     def num_left_out(self) -> int:
         """Pairs without a word."""
         return sum(int(np.isnan(table).sum()) for table in self.wins)
+
+    @property
+    def num_prompts_judged(self) -> int:
+        """Prompts with at least one pair that has a word."""
+        return sum(not np.isnan(table).all() for table in self.wins)
 
 
 class Judge(Protocol):

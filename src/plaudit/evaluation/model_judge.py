@@ -62,18 +62,20 @@ class ModelJudge:
             for messages in (case(prompt, x.text, y.text), case(prompt, y.text, x.text))
         ]
         replies = self._replies(cases)
-        wins, num_judged, num_agreed = [], 0, 0
+        wins, orders, num_judged, num_agreed = [], [], 0, 0
         for of_a, of_b in zip(a, b, strict=True):
-            words = np.full((len(of_a), len(of_b)), np.nan)
+            words, in_order = np.full((len(of_a), len(of_b)), np.nan), np.full((len(of_a), len(of_b), 2), np.nan)
             for j, k in product(range(len(of_a)), range(len(of_b))):
                 shown_first, shown_second = verdict(next(replies)), verdict(next(replies))
                 if shown_first is None or shown_second is None:
                     continue
                 agreed = shown_first == 1 - shown_second
+                in_order[j, k] = shown_first, 1 - shown_second
                 words[j, k] = shown_first if agreed else 0.5
                 num_judged, num_agreed = num_judged + 1, num_agreed + agreed
             wins.append(words)
-        return Judged(tuple(wins), num_agreed / num_judged if num_judged else None)
+            orders.append(in_order)
+        return Judged(tuple(wins), num_agreed / num_judged if num_judged else None, tuple(orders))
 
     def _replies(self, cases: Sequence[Messages]) -> Iterator[str]:
         """The model's reply to each, a portion at a time so that the time left can be told."""

@@ -44,8 +44,8 @@ def percent_text(fraction: float) -> str:
 
 
 def contest_tables(result: ContestResult) -> tuple[Table, ...]:
-    """Who wins and at what cost; what the answers are worth, where the judge can say; what they look like."""
-    tables = (_results_table(result), _utility_table(result), _form_table(result))
+    """Who wins and at what cost; the judge beside people, where they were asked; what the answers are worth and look like."""
+    tables = (_results_table(result), calibration_table(result), _utility_table(result), _form_table(result))
     return tuple(table for table in tables if table is not None)
 
 
@@ -78,6 +78,40 @@ def _results_table(result: ContestResult) -> Table:
         f"Win rates against {result.baseline.name} on {result.num_prompts} prompts, ties half, with 95 % bootstrap "
         "intervals over prompts. Length-matched: pairs whose token counts differ by at most 10 %, from 100 pairs on. "
         "KL to the baseline: nats an answer.",
+    )
+
+
+def calibration_table(result: ContestResult) -> Table | None:
+    """The win rate by judge and people together and by each alone, and how far the judge can be trusted."""
+    shown = [(standing.name, standing.calibrated) for standing in result.entrants if standing.calibrated is not None]
+    if not shown:
+        return None
+    both = [calibrated.win_rates for _, calibrated in shown]
+    rows = {
+        "win rate, judge and people": [estimate_text(found.estimate) for found in both],
+        "the same, bootstrap interval": [estimate_text(found.resampled) for found in both],
+        "win rate, people alone": [estimate_text(found.people_only) for found in both],
+        "win rate, judge alone": [estimate_text(found.judge_only) for found in both],
+        "judge's bias": [estimate_text(found.bias) for found in both],
+        "judge's weight": [f"{found.weight:.2f}" for found in both],
+        "pairs people judged": [f"{found.people_only.n} in {found.num_labelled_clusters} prompts" for found in both],
+        "worth, in pairs of people's": [f"{found.effective_labels:.0f}" for found in both],
+        "agreement with people": [estimate_text(calibrated.agreement) for _, calibrated in shown],
+        "Cohen's kappa": [estimate_text(calibrated.kappa) for _, calibrated in shown],
+    }
+    positions = [calibrated.position for _, calibrated in shown]
+    if any(positions):
+        rows["verdict changes with the order"] = [
+            estimate_text(found.flipped if found else None) for found in positions
+        ]
+        rows["first shown wins"] = [estimate_text(found.first if found else None) for found in positions]
+    return Table(
+        "The judge, calibrated by people",
+        ("", *(name for name, _ in shown)),
+        tuple((name, *cells) for name, cells in rows.items()),
+        "Prediction-powered inference: the judge's word on every pair, corrected by people's on some, which must be a random "
+        "sample. Worth: as many pairs judged by people alone would give as narrow an interval. All intervals are 95 %, "
+        "over prompts.",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Scale = Literal["nominal", "ordinal", "interval"]
 
@@ -35,6 +35,19 @@ def krippendorff_alpha(ratings: Sequence[Sequence[float | None]], scale: Scale) 
     distances = _squared_distances(np.asarray(values, dtype=np.float64), totals, scale)
     expected = float((np.outer(totals, totals) * distances).sum())
     return 1 - (float(totals.sum()) - 1) * float((coincidences * distances).sum()) / expected
+
+
+def cohen_kappa(first: ArrayLike, second: ArrayLike) -> float:
+    """Cohen's kappa of two people who put the same items into classes: 1 = perfect agreement, 0 = chance.
+
+    kappa = (p_o - p_e) / (1 - p_e), p_o the share of items on which they agree, p_e = sum_k p_k q_k what their habits
+    alone would give (Cohen 1960, eq. 1). nan where both always say the same one thing.
+    """
+    a, b = np.asarray(first), np.asarray(second)
+    if a.ndim != 1 or a.shape != b.shape or not len(a):
+        raise ValueError(f"expected two lists of the same length, at least 1: got shapes {a.shape} and {b.shape}")
+    by_chance = float(sum((a == value).mean() * (b == value).mean() for value in np.union1d(a, b)))
+    return math.nan if by_chance == 1 else (float((a == b).mean()) - by_chance) / (1 - by_chance)
 
 
 def _squared_distances(values: NDArray[np.float64], totals: NDArray[np.float64], scale: Scale) -> NDArray[np.float64]:
