@@ -14,14 +14,28 @@ def first_line(path: Path) -> str:
     return text.splitlines()[0] if text else ""
 
 
+def listed(package: Path, depth: int) -> list[str]:
+    """A package's line, below it its modules', then those of the packages in it."""
+    indent = "  " * depth
+    lines = [f"{indent}{package.name + '/':<{26 - len(indent)}}{first_line(package / '__init__.py')}"]
+    for module in sorted(package.glob("*.py")):
+        if module.name != "__init__.py":
+            lines.append(f"{indent}  {module.name:<{24 - len(indent)}}{first_line(module)}")
+    for inner in packages(package):
+        lines += listed(inner, depth + 1)
+    return lines
+
+
+def packages(folder: Path) -> list[Path]:
+    """The packages directly in a folder."""
+    return sorted(path for path in folder.iterdir() if (path / "__init__.py").is_file())
+
+
 def tree() -> str:
     """The package's rooms and files with a line each."""
     lines = ["```", "src/plaudit/"]
-    for room in sorted(path for path in (ROOT / "src" / "plaudit").iterdir() if (path / "__init__.py").is_file()):
-        lines.append(f"  {room.name + '/':<24}{first_line(room / '__init__.py')}")
-        for module in sorted(room.glob("*.py")):
-            if module.name != "__init__.py":
-                lines.append(f"    {module.name:<22}{first_line(module)}")
+    for room in packages(ROOT / "src" / "plaudit"):
+        lines += listed(room, 1)
     lines += [
         "tests/                    mirrors src room by room; tests/mutate.py sabotages the code",
         "docs/                     data formats, commands, evaluation, human studies, the run folder",

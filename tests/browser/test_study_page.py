@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from plaudit.cli.study import sheet_lines
-from plaudit.evaluation.study import Study, StudyConfig, made_study, study_pairs
-from plaudit.evaluation.study_answers import Judgement, collected
-from plaudit.evaluation.study_sheet import write_study
+from plaudit.evaluation.studies.answers import Judgement, collected
+from plaudit.evaluation.studies.sheet import write_study
+from plaudit.evaluation.studies.study import Study, StudyConfig, made_study, study_pairs
 from plaudit.schemas.conversation import assistant, user
 from plaudit.schemas.feedback import Ranking, Verdict
 

@@ -5,9 +5,9 @@ from mutations.mutation import Mutation
 POWERED = "statistics/test_prediction_powered.py"
 AGREEMENT = "statistics/test_agreement.py"
 POWER = "statistics/test_power.py"
-STUDY = "evaluation/test_study.py"
-STUDY_PLAN = "evaluation/test_study_plan.py"
-STUDY_RESULTS = "evaluation/test_study_results.py"
+STUDY = "evaluation/studies/test_study.py"
+STUDY_PLAN = "evaluation/studies/test_plan.py"
+STUDY_RESULTS = "evaluation/studies/test_results.py"
 HISTORY = "runs/test_history.py"
 RUNS_COMMAND = "cli/test_runs.py"
 CALIBRATED = "evaluation/test_calibrated_judge.py"
@@ -106,70 +106,70 @@ MUTATIONS = [
     ),
     Mutation(
         "sides are not turned back",
-        "evaluation/study_answers.py",
+        "evaluation/studies/answers.py",
         "verdict = _SWAPPED.get(shown, shown) if row.swapped else shown",
         "verdict = shown",
         (STUDY_RESULTS, "cli/test_study.py"),
     ),
     Mutation(
         "ratings are not turned back",
-        "evaluation/study_answers.py",
+        "evaluation/studies/answers.py",
         "(right, left) if row.swapped else (left, right)",
         "(left, right)",
         (STUDY_RESULTS,),
     ),
     Mutation(
         "a second answer to a row counts too",
-        "evaluation/study_answers.py",
+        "evaluation/studies/answers.py",
         "            if earlier[0] is line:",
         "            if earlier[0] is not None:",
         (STUDY_RESULTS,),
     ),
     Mutation(
         "repeats count in the win rate",
-        "evaluation/study_results.py",
+        "evaluation/studies/results.py",
         "return [one for one in judgements if not one.row.repeat]",
         "return list(judgements)",
         (STUDY_RESULTS,),
     ),
     Mutation(
         "repeats keep their sides",
-        "evaluation/study.py",
+        "evaluation/studies/study.py",
         "swapped=not row.swapped, repeat=True",
         "swapped=row.swapped, repeat=True",
         (STUDY,),
     ),
     Mutation(
         "one model always stands first",
-        "evaluation/study.py",
+        "evaluation/studies/study.py",
         "swapped=bool(turns[pair.models] % 2)",
         "swapped=False",
         (STUDY,),
     ),
     Mutation(
         "the same people meet again and again",
-        "evaluation/study.py",
+        "evaluation/studies/study.py",
         "sorted(rng.permutation(np.array(config.people)).tolist(), key=load.__getitem__)",
         "sorted(config.people, key=load.__getitem__)",
         (STUDY,),
     ),
     Mutation(
         "an answer can end the page's data",
-        "evaluation/study_sheet.py",
+        "evaluation/studies/sheet.py",
         '.replace("<", "\\\\u003c")',
         "",
         (STUDY,),
     ),
     Mutation(
         "a formula stays a formula",
-        "evaluation/study_sheet.py",
+        "evaluation/studies/sheet.py",
         "if text.startswith(_FORMULA) else text",
         "if not text else text",
         (STUDY,),
     ),
     Mutation(
         "prompts are planned as if each were judged once",
-        "evaluation/study_plan.py",
+        "evaluation/studies/plan.py",
         "ratings) / shape.per_prompt)",
         "ratings))",
         (STUDY_PLAN,),

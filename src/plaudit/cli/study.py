@@ -11,12 +11,12 @@ from rich.console import Console
 
 from plaudit.cli.evaluate import show_tables
 from plaudit.cli.training import of_kinds
-from plaudit.evaluation.study import StudyConfig, made_study, study_pairs
-from plaudit.evaluation.study_answers import SheetLine, collected, csv_lines, read_study
-from plaudit.evaluation.study_plan import StudyPlan, plan_table, planned
-from plaudit.evaluation.study_report import study_notes, study_report
-from plaudit.evaluation.study_results import first_judgements
-from plaudit.evaluation.study_sheet import write_study
+from plaudit.evaluation.studies.answers import SheetLine, collected, csv_lines, read_study
+from plaudit.evaluation.studies.plan import StudyPlan, plan_table, planned
+from plaudit.evaluation.studies.report import study_notes, study_report
+from plaudit.evaluation.studies.results import first_judgements
+from plaudit.evaluation.studies.sheet import write_study
+from plaudit.evaluation.studies.study import StudyConfig, made_study, study_pairs
 from plaudit.formats import Shape, open_records, write_records
 from plaudit.formats.jsonl import objects
 from plaudit.schemas.errors import PlauditError, RowError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from plaudit.evaluation.study import Study, StudyPair, StudyRow
+from plaudit.evaluation.studies.study import Study, StudyPair, StudyRow
 from plaudit.schemas.conversation import assistant
 from plaudit.schemas.errors import PlauditError, RowError
 from plaudit.schemas.feedback import Comparison, Verdict

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from plaudit.evaluation.study import Study, StudyPair, StudyRow
-from plaudit.evaluation.study_answers import Judgement, SheetLine, collected, csv_lines
-from plaudit.evaluation.study_report import study_notes, study_report
-from plaudit.evaluation.study_results import study_result
+from plaudit.evaluation.studies.answers import Judgement, SheetLine, collected, csv_lines
+from plaudit.evaluation.studies.report import study_notes, study_report
+from plaudit.evaluation.studies.results import study_result
+from plaudit.evaluation.studies.study import Study, StudyPair, StudyRow
 from plaudit.schemas.conversation import user
 from plaudit.schemas.errors import PlauditError, RowError
 from plaudit.schemas.feedback import Verdict

@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from plaudit.evaluation.study import Study
-from plaudit.evaluation.study_answers import Judgement
+from plaudit.evaluation.studies.answers import Judgement
+from plaudit.evaluation.studies.study import Study
 from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Verdict

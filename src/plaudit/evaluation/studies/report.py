@@ -7,9 +7,9 @@ from pathlib import Path
 
 from plaudit.evaluation.figures import Figure, drawn, estimates_figure
 from plaudit.evaluation.report import Report, write_report
-from plaudit.evaluation.study import Study
-from plaudit.evaluation.study_answers import Judgement
-from plaudit.evaluation.study_results import StudyResult, study_result
+from plaudit.evaluation.studies.answers import Judgement
+from plaudit.evaluation.studies.results import StudyResult, study_result
+from plaudit.evaluation.studies.study import Study
 from plaudit.evaluation.tables import NOT_MEASURED, Table, estimate_text, percent_text
 
 _INTERVALS = "95 % bootstrap intervals over prompts."

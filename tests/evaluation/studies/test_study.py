@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from plaudit.evaluation.study import Study, StudyConfig, made_study, study_pairs
-from plaudit.evaluation.study_answers import read_study
-from plaudit.evaluation.study_sheet import sheet_csv, sheet_html, write_study
+from plaudit.evaluation.studies.answers import read_study
+from plaudit.evaluation.studies.sheet import sheet_csv, sheet_html, write_study
+from plaudit.evaluation.studies.study import Study, StudyConfig, made_study, study_pairs
 from plaudit.schemas.conversation import assistant, user
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Ranking

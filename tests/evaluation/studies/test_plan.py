@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from plaudit.evaluation.study_plan import StudyPlan, plan_table, planned
+from plaudit.evaluation.studies.plan import StudyPlan, plan_table, planned
 from plaudit.schemas.errors import PlauditError
 from plaudit.statistics.power import exact_judgements_for_win_rate, judgements_for_mean_difference
 

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypedDict
 
-from plaudit.evaluation.study import Study
+from plaudit.evaluation.studies.study import Study
 from plaudit.runs.files import replace_file, write_json
 from plaudit.schemas.errors import PlauditError
 
@@ -54,8 +54,8 @@ def sheet_html(study: Study, person: str) -> str:
     """The person's page. Its script runs from the page alone: the policy in its head allows nothing else."""
     from jinja2 import Environment, StrictUndefined
 
-    room = files("plaudit.evaluation")
-    script = room.joinpath("study_page.js").read_text(encoding="utf-8")
+    room = files("plaudit.evaluation.studies")
+    script = room.joinpath("page.js").read_text(encoding="utf-8")
     data = {
         "study": study.id,
         "person": person,
@@ -65,7 +65,7 @@ def sheet_html(study: Study, person: str) -> str:
         "rows": _shown(study, person),
     }
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(room.joinpath("study_page.html.jinja").read_text(encoding="utf-8"))
+    page = environment.from_string(room.joinpath("page.html.jinja").read_text(encoding="utf-8"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # Only "<" could end the block of data early; inside a JSON text it may be written so. A lone surrogate cannot be.
     text = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").encode("utf-8", "replace").decode()
