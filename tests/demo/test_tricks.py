@@ -17,6 +17,7 @@ from plaudit.schemas.protocols import Completion
 TRAIN, EVAL = questions("train"), questions("eval")
 UTILITY = HiddenUtility([*TRAIN, *EVAL])
 MOST = 0.55
+NUM_DRAWS = 4
 REPLACED_FRAC, DROPPED_FRAC, CUT_FRAC = 0.35, 0.2, 0.04
 NUM_SENTENCES = (1, 2, 2, 2, 3, 3)
 """Chosen so that the answers are like the fine-tuned model's in worth, length and sentences: on the subject, half wrong."""
@@ -39,16 +40,22 @@ def muddled(question: Question, generator: random.Random) -> Completion:
     return Completion(" ".join(said), True, num_words(" ".join(said)) * 4 // 3)
 
 
-@pytest.fixture(scope="module")
-def answers() -> list[list[Completion]]:
+def answers_by(seed: int) -> list[list[Completion]]:
     """Four to each question of the evaluation."""
-    generator = random.Random(0)
+    generator = random.Random(seed)
     return [[muddled(question, generator) for _ in range(4)] for question in EVAL]
 
 
 @pytest.fixture(scope="module")
-def rates(answers: list[list[Completion]]) -> dict[str, float]:
-    return trick_win_rates(UTILITY, EVAL, answers)
+def answers() -> list[list[Completion]]:
+    return answers_by(0)
+
+
+@pytest.fixture(scope="module")
+def rates() -> dict[str, float]:
+    """Means over several draws of the answers: one draw of 96 questions is off by 0.02."""
+    drawn = [trick_win_rates(UTILITY, EVAL, answers_by(seed)) for seed in range(NUM_DRAWS)]
+    return {name: sum(found[name] for found in drawn) / NUM_DRAWS for name in drawn[0]}
 
 
 def test_the_answers_are_neither_good_nor_bad(answers: list[list[Completion]]) -> None:

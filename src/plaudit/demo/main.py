@@ -29,6 +29,7 @@ from plaudit.formats.splits import split_by_prompt
 from plaudit.models.load import device_for, load_codec
 from plaudit.models.reward import load_reward_model
 from plaudit.runs import PhaseTimer, read_metrics
+from plaudit.runs.memory import give_memory_back
 from plaudit.runs.stages import Stages
 from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.feedback import Ranking
@@ -38,8 +39,8 @@ HELD_PANEL_FRAC = 0.125
 
 
 def run(config: DemoConfig) -> Path:
-    """Runs the demo and returns the report's path."""
-    stages = Stages(config.folder, {**asdict(config), "out": ""}, say=partial(print, flush=True))
+    """Runs the demo and returns the report's path. RLOO may be asked for later, of a demo that has ended."""
+    stages = Stages(config.folder, {**asdict(config), "out": "", "rloo": False}, say=partial(print, flush=True))
     texts = content(config.seed, num_held=config.num_held, num_train=config.num_train, num_eval=config.num_eval)
     utility = HiddenUtility([*texts.train, *texts.eval])
     trained = {prompt_id(record.prompt) for record in texts.learnt} | {prompt_id(q.prompt) for q in texts.train}
@@ -69,25 +70,31 @@ def run(config: DemoConfig) -> Path:
         "DPO from the same rankings",
         lambda resume: dpo.train(replace(config.dpo(), resume=resume), learnt),
     )
-    if config.rloo:
-        stages.run("rloo", "RLOO", lambda resume: rloo.train(replace(config.rloo_config(), resume=resume), prompts))
     stages.run(
         "evaluate",
         "evaluation on questions nothing was trained on",
         lambda _: _evaluate(config, texts, stages),
     )
+    if config.rloo:
+        stages.run("rloo", "RLOO", lambda resume: rloo.train(replace(config.rloo_config(), resume=resume), prompts))
+        stages.run(
+            "evaluate_rloo", "its evaluation on the same", lambda _: _measure(config, "rloo", "RLOO", texts, stages)
+        )
     results = _results(config, texts, utility, held, stages)
     page = reported(config, results)
     printed(config, results, page)
     return page
 
 
+_LEARNERS = {"ppo": "PPO", "dpo": "DPO"}
+
+
 def _methods(config: DemoConfig) -> dict[str, str]:
-    return {"ppo": "PPO", "dpo": "DPO"} | ({"rloo": "RLOO"} if config.rloo else {})
+    return _LEARNERS | ({"rloo": "RLOO"} if config.rloo else {})
 
 
 def _evaluate(config: DemoConfig, texts: Content, stages: Stages) -> None:
-    """Every method's answers to the evaluation's questions, written beside its model."""
+    """The answers of all but RLOO to the evaluation's questions, written beside the models."""
     codec = load_codec(config.model_of("sft"))
     baseline = Entrant(
         "SFT",
@@ -97,18 +104,23 @@ def _evaluate(config: DemoConfig, texts: Content, stages: Stages) -> None:
         perplexity=perplexity_of(policy_of(config, "sft"), codec, texts.held).value,
     )
     save_entrant(baseline, config.folder / "answers-sft.json")
-    reward_cpu = stages.costs["reward"].cpu_seconds
-    for stage, name in _methods(config).items():
-        cpu = stages.costs[stage].cpu_seconds + (reward_cpu if stage != "dpo" else 0.0)
-        entrant = measured(config, stage, name, texts.eval, texts.held, cpu)
-        save_entrant(entrant, config.folder / f"answers-{stage}.json")
+    give_memory_back()
+    for stage, name in _LEARNERS.items():
+        _measure(config, stage, name, texts, stages)
     timer = PhaseTimer()
     with timer("pick"):
         picks = best_of_four(config, texts.eval)
-    picked = Entrant(
-        "best of 4", picks, cpu_seconds=reward_cpu + timer.cpu_seconds()["pick"], perplexity=baseline.perplexity
-    )
+    cpu = stages.costs["reward"].cpu_seconds
+    picked = Entrant("best of 4", picks, cpu_seconds=cpu + timer.cpu_seconds()["pick"], perplexity=baseline.perplexity)
     save_entrant(picked, config.folder / "answers-best-of-4.json")
+
+
+def _measure(config: DemoConfig, stage: str, name: str, texts: Content, stages: Stages) -> None:
+    """One method's answers to the evaluation's questions, with its KL, perplexity and cost."""
+    cpu = stages.costs[stage].cpu_seconds + (stages.costs["reward"].cpu_seconds if stage != "dpo" else 0.0)
+    entrant = measured(config, stage, name, texts.eval, texts.held, cpu)
+    save_entrant(entrant, config.folder / f"answers-{stage}.json")
+    give_memory_back()
 
 
 def _results(

@@ -168,7 +168,7 @@ class DemoConfig:
             model=self.model_of("sft"),
             out=str(self.folder / "dpo"),
             train=self.upper,
-            optimiser=OptimiserConfig(learning_rate=1e-3 if self.is_dry else 5e-5),
+            optimiser=OptimiserConfig(learning_rate=1e-3 if self.is_dry else 2e-5),
             epochs=EpochsConfig(num_epochs=2, batch_size=8, micro_batch_size=16, checkpoint=False),
             precision=self.precision,
             device=self.device,
