@@ -196,3 +196,16 @@ def test_nothing_is_evaluated_on_that_was_trained_on(
     assert main(["demo", "--model", "tiny", "--out", str(tmp_path / "out")]) == 2
     assert f"{what} to evaluate on were trained on" in capsys.readouterr().err
     assert not (tmp_path / "out" / "sft").exists()
+
+
+def test_rloo_may_be_asked_for_later(told: Path, tmp_path: Path) -> None:
+    """What has ended is not repeated, and every other figure stays."""
+    out = tmp_path / "out"
+    shutil.copytree(told, out)
+    assert main(["demo", "--model", "tiny", "--out", str(out), "--rloo"]) == 0
+    before, after = summary_of(told), summary_of(out)
+    assert set(after["win_rates"]) == METHODS | {"RLOO"}
+    assert {name: after["win_rates"][name] for name in METHODS} == before["win_rates"]
+    assert list(after["seconds_by_phase"]) == [*STAGES, "rloo", "evaluate_rloo"]
+    assert {name: after["seconds_by_phase"][name] for name in STAGES} == before["seconds_by_phase"]
+    assert "RLOO" in (out / "report.html").read_text(encoding="utf-8")
