@@ -29,7 +29,7 @@ from plaudit.formats.splits import split_by_prompt
 from plaudit.models.load import device_for, load_codec
 from plaudit.models.reward import load_reward_model
 from plaudit.runs import PhaseTimer, read_metrics
-from plaudit.runs.memory import give_memory_back
+from plaudit.runs.memory import give_memory_back, peak_rss_mb
 from plaudit.runs.stages import Stages
 from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.feedback import Ranking
@@ -80,7 +80,14 @@ def run(config: DemoConfig) -> Path:
         stages.run(
             "evaluate_rloo", "its evaluation on the same", lambda _: _measure(config, "rloo", "RLOO", texts, stages)
         )
-    results = _results(config, texts, utility, held, stages)
+    timer = PhaseTimer()
+    with timer("figures"):
+        results = _results(config, texts, utility, held, stages)
+    results = replace(
+        results,
+        seconds={**results.seconds, **timer.seconds()},
+        peak_rss_mb=max(results.peak_rss_mb, peak_rss_mb()),
+    )
     page = reported(config, results)
     printed(config, results, page)
     return page
