@@ -19,9 +19,10 @@ def tree() -> str:
     lines = ["```", "src/plaudit/"]
     for room in sorted(path for path in (ROOT / "src" / "plaudit").iterdir() if (path / "__init__.py").is_file()):
         lines.append(f"  {room.name + '/':<24}{first_line(room / '__init__.py')}")
-        for module in sorted(room.glob("*.py")):
-            if module.name != "__init__.py":
-                lines.append(f"    {module.name:<22}{first_line(module)}")
+        for module in sorted(room.rglob("*.py")):
+            name = module.relative_to(room).as_posix().removesuffix("__init__.py")
+            if name:
+                lines.append(f"    {name + ' ':<22}{first_line(module)}")
     lines += [
         "tests/                    mirrors src room by room; tests/mutate.py sabotages the code",
         "docs/                     data formats, commands, evaluation, the run folder",
