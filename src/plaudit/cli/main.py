@@ -36,6 +36,11 @@ COMMANDS: dict[str, str] = {
 }
 """Every command and what it does."""
 
+_DATA_COMMANDS: dict[str, type[Command]] = {
+    "data check": DataCheck,
+    "data convert": DataConvert,
+    "data show": DataShow,
+}
 _SUITES = "evaluate --suite"
 """With that setting `evaluate` measures on suites instead, and has other settings."""
 
@@ -44,6 +49,8 @@ OK, BUG, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 def command_class(name: str) -> type[Command]:
     """The class of that command. Imports its module, and with it torch where it needs that."""
+    if name in _DATA_COMMANDS:
+        return _DATA_COMMANDS[name]
     match name:
         case "demo":
             from plaudit.cli.demo import DemoCommand
@@ -97,12 +104,6 @@ def command_class(name: str) -> type[Command]:
             from plaudit.cli.doctor import DoctorCommand
 
             return DoctorCommand
-        case "data check":
-            return DataCheck
-        case "data convert":
-            return DataConvert
-        case "data show":
-            return DataShow
     raise ValueError(f"there is no command {name!r}")
 
 
@@ -181,7 +182,7 @@ def _dispatched(arguments: Sequence[str]) -> int:
             print(help_text({name: summary for name, summary in COMMANDS.items() if name.startswith("data ")}))
             return OK
     name, settings = named_command(arguments)
-    prog = "plaudit evaluate" if name == _SUITES else None
+    prog = f"plaudit {name} NAMES" if name == _SUITES else None
     command = parsed(command_class(name), settings, name=name, reads_toml=arguments[0] != "data", prog=prog)
     _quieten()
     reuse_freed_memory()
