@@ -88,11 +88,10 @@ class SuitesCommand:
         seen = trained_prompt_ids([config.model, *([config.against] if config.against else [])], self.train_data)
         with recorded_inputs(Path(config.out), own_settings(self), self.files(suites)):
             found = measure_suites(config, suites, data, trained_prompt_ids=seen)
-        show_tables(found.tables, Console())
+        shown = [table for table, said in zip(found.tables, found.measured, strict=True) if said.findings]
+        show_tables(shown, Console())
         for measured in found.measured:
-            for note in dict.fromkeys(
-                [*measured.notes, *(n for said in measured.findings.values() for n in said.notes)]
-            ):
+            for note in measured.all_notes():
                 print(f"{measured.suite}: {note}")
         print(f"report: {found.report}")
         return 0
@@ -123,7 +122,7 @@ def suites_named(text: str) -> list[Suite]:
         if name not in list(Suite):
             near = get_close_matches(name, [*Suite, ALL], n=1, cutoff=0.0)[0]
             raise PlauditError(
-                f"there is no suite {name!r}; the nearest is {near!r}. There are {', '.join(Suite)}, and all"
+                f"there is no suite {name!r}; the nearest is {str(near)!r}. There are {', '.join(Suite)}, and all"
             )
     if not names:
         raise PlauditError(f"--suite names nothing: choose from {', '.join(Suite)}, or all")

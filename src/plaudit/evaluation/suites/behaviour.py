@@ -8,7 +8,7 @@ from plaudit.evaluation.instruction_accuracy import instruction_accuracy
 from plaudit.evaluation.sets import InstructedPrompt
 from plaudit.evaluation.suites.choices import too_long
 from plaudit.evaluation.suites.subject import Subject
-from plaudit.evaluation.suites.suite import Findings, mean_of
+from plaudit.evaluation.suites.suite import Findings, fraction_of, mean_of
 from plaudit.rules import has_loop, is_decline, num_words, repeated_ngram_frac
 from plaudit.rules.instructions import followed_loosely, followed_strictly
 from plaudit.rules.readability import readability
@@ -19,6 +19,8 @@ from plaudit.schemas.protocols import Completion
 
 Groups = Mapping[str, Sequence[Messages]]
 """Prompts by what is said of them. A prompt may stand in several groups."""
+LOOP, STOPPED = "goes round in circles", "stopped by itself"
+_YES_OR_NO = (LOOP, STOPPED)
 XSTEST_SAFE, XSTEST_UNSAFE = "XSTest, safe", "XSTest, unsafe"
 
 
@@ -59,7 +61,7 @@ def _fractions(subject: Subject, groups: Groups, judged: Callable[[str], Mapping
     figures = {}
     for name, prompts in groups.items():
         kept = [prompt for prompt in prompts if prompt_id(prompt) in said]
-        figures[name] = mean_of([bool(next(iter(said[prompt_id(prompt)].values()))) for prompt in kept], kept)
+        figures[name] = fraction_of([bool(next(iter(said[prompt_id(prompt)].values()))) for prompt in kept], kept)
     rows = [
         {
             "prompt_id": prompt_id(prompt),
@@ -112,7 +114,8 @@ def writing(subject: Subject, prompts: Sequence[Messages]) -> Findings:
     figures = {}
     for name in _of_text(Completion("", True, 0)):
         known = [(row[name], prompt) for row, prompt in zip(rows, asked, strict=True) if row[name] is not None]
-        figures[name] = mean_of([float(str(value)) for value, _ in known], [prompt for _, prompt in known])
+        averaged = fraction_of if name in _YES_OR_NO else mean_of
+        figures[name] = averaged([float(str(value)) for value, _ in known], [prompt for _, prompt in known])
     return Findings(figures, tuple(rows), tuple(asked), notes)
 
 
@@ -125,8 +128,8 @@ def _of_text(answer: Completion) -> dict[str, float | None]:
         "Chinese characters a sentence": found.han_per_sentence,
         "words an answer": float(num_words(answer.text)),
         "repeated trigrams": repeated_ngram_frac(answer.text, 3),
-        "goes round in circles": float(has_loop(answer.text)),
-        "stopped by itself": float(answer.finished),
+        LOOP: float(has_loop(answer.text)),
+        STOPPED: float(answer.finished),
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from plaudit.batches.tokens import EncodedRow
 from plaudit.evaluation.suites.subject import Likelihood, Subject
-from plaudit.evaluation.suites.suite import Findings, grouped, mean_of
+from plaudit.evaluation.suites.suite import Findings, fraction_of, grouped, mean_of
 from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.feedback import Comparison, Ranking, Verdict
 from plaudit.statistics import Estimate
@@ -57,7 +57,7 @@ def _by_kind(
     order = [*(kind for kind in _KINDS if kind in members), *sorted(set(members) - set(_KINDS))]
     places = {kind: members[kind] for kind in order} | {"all": list(range(len(kinds)))}
     return {
-        f"{kind}, {name}": mean_of([values[i] for i in chosen], [prompts[i] for i in chosen])
+        f"{kind}, {name}": fraction_of([values[i] for i in chosen], [prompts[i] for i in chosen])
         for name, values in wins.items()
         for kind, chosen in places.items()
     }
@@ -90,11 +90,11 @@ def truthfulqa(subject: Subject, questions: Sequence[Ranking], primer: str = "")
         prompts.append(ranking.prompt)
         types.append(str(ranking.extra.get("Type", "")))
         records.append({"prompt_id": prompt_id(ranking.prompt), "MC1": mc1[-1], "MC2": mc2[-1], "answers": known})
-    figures = {"MC1": mean_of(mc1, prompts), "MC2": mean_of(mc2, prompts)}
+    figures = {"MC1": fraction_of(mc1, prompts), "MC2": mean_of(mc2, prompts)}
     for kind, places in sorted(grouped(types).items()):
         if kind:
             chosen = [prompts[i] for i in places]
-            figures[f"MC1, {kind}"] = mean_of([mc1[i] for i in places], chosen)
+            figures[f"MC1, {kind}"] = fraction_of([mc1[i] for i in places], chosen)
             figures[f"MC2, {kind}"] = mean_of([mc2[i] for i in places], chosen)
     return Findings(figures, tuple(records), notes=too_long(len(questions) - len(prompts), "questions"))
 

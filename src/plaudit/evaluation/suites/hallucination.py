@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plaudit.evaluation.suites.choices import too_long
 from plaudit.evaluation.suites.subject import Subject
-from plaudit.evaluation.suites.suite import Findings, mean_of
+from plaudit.evaluation.suites.suite import Findings, fraction_of, mean_of
 from plaudit.rules.support import token_doubts, unsupported_frac, unsupported_spans
 from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.feedback import Highlights, Span
@@ -33,7 +33,7 @@ def hallucination(subject: Subject, marked: Sequence[Highlights]) -> Findings:
     asked, all_asked = [row.prompt for row, _ in kept], [row.prompt for row in marked]
     figures = {
         "unsupported": mean_of(own, asked),
-        "with an unsupported span": mean_of([bool(row) for row in spans], asked),
+        "with an unsupported span": fraction_of([bool(row) for row in spans], asked),
         "unsupported, of the marked answers": mean_of(
             [unsupported_frac(row.text, passage_of(row)) for row in marked], all_asked
         ),

@@ -74,6 +74,11 @@ class Measured:
     reasons: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
+    def all_notes(self) -> list[str]:
+        """What a reader has to know: of the rows, of each model's figures, and why there are none."""
+        of_models = [f"{name}: {note}" for name, said in self.findings.items() for note in said.notes]
+        return [*self.notes, *of_models, *(f"{name}: not measured, {why}." for name, why in self.reasons.items())]
+
 
 @dataclass(frozen=True, slots=True)
 class SuitesReport:
@@ -165,10 +170,7 @@ def _report(
     samples: Sequence[Sample],
     timer: PhaseTimer,
 ) -> Report:
-    notes = [f"{found.suite}: {note}" for found in measured for note in found.notes]
-    for found in measured:
-        notes += [f"{found.suite}, {name}: {note}" for name, said in found.findings.items() for note in said.notes]
-        notes += [f"{found.suite}, {name}: not measured, {reason}." for name, reason in found.reasons.items()]
+    notes = [f"{found.suite}: {note}" for found in measured for note in found.all_notes()]
     return Report(
         title=config.model + (f" beside {config.against}" if config.against else ""),
         intro=_intro(config),
@@ -181,7 +183,7 @@ def _report(
                 found.suite.value: {
                     "figures": {name: said.figures for name, said in found.findings.items()},
                     "not_measured": found.reasons,
-                    "notes": [*found.notes, *(note for said in found.findings.values() for note in said.notes)],
+                    "notes": found.all_notes(),
                 }
                 for found in measured
             },

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from plaudit.runs import spawn_seed
 from plaudit.schemas.conversation import Messages, prompt_id
-from plaudit.statistics import Estimate, bootstrap_interval
+from plaudit.statistics import Estimate, bootstrap_interval, wilson_interval
 
 Row = TypeVar("Row")
 
@@ -72,6 +72,20 @@ def mean_of(values: ArrayLike, prompts: Sequence[Messages]) -> Estimate | None:
     """The mean with a 95 % bootstrap interval that resamples prompts; `prompts[i]` is that of value i. None of nothing."""
     clusters = [prompt_id(prompt) for prompt in prompts]
     return bootstrap_interval(values, clusters=clusters) if clusters else None
+
+
+def fraction_of(values: ArrayLike, prompts: Sequence[Messages]) -> Estimate | None:
+    """As `mean_of`, of values that are 1, 0, or 0.5 for a tie; where all are 0 or all are 1, Wilson's interval over prompts.
+
+    Resampling equal values would give an interval without width, as though ten answers without a refusal proved that
+    there is none.
+    """
+    found = mean_of(values, prompts)
+    if found is None or found.value not in (0.0, 1.0):
+        return found
+    num_prompts = len({prompt_id(prompt) for prompt in prompts})
+    sure = wilson_interval(found.value * num_prompts, num_prompts)
+    return Estimate(found.value, sure.low, sure.high, found.n)
 
 
 def grouped(groups: Sequence[Hashable]) -> dict[str, list[int]]:
