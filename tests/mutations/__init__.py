@@ -3,12 +3,38 @@
 To add one, append it to the list of its file; a new file is added here.
 """
 
-from mutations import checkpoints, experience, files, fits, losses, measures, models, rollout, signals, text, trainers
+from mutations import (
+    checkpoints,
+    experience,
+    files,
+    fits,
+    losses,
+    measures,
+    models,
+    rollout,
+    signals,
+    suites,
+    text,
+    trainers,
+)
 from mutations.mutation import Mutation
 
 MUTATIONS: list[Mutation] = [
     mutation
-    for room in (signals, losses, text, models, rollout, checkpoints, experience, fits, trainers, files, measures)
+    for room in (
+        signals,
+        losses,
+        text,
+        models,
+        rollout,
+        checkpoints,
+        experience,
+        fits,
+        trainers,
+        files,
+        measures,
+        suites,
+    )
     for mutation in room.MUTATIONS
 ]
 

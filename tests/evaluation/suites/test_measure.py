@@ -94,6 +94,12 @@ def test_a_suite_that_was_trained_on_is_not_measured(config: SuitesConfig) -> No
     assert not found.measured[1].reasons
 
 
+def test_what_was_trained_on_without_our_template_counts_too(config: SuitesConfig) -> None:
+    trained = {prompt_id(PAIRS[0].prompt)}
+    found = measure_suites(config, [Suite.SUMMARIES], SuiteData(published=PUBLISHED), trained_prompt_ids=trained)
+    assert "'one'" in found.measured[0].reasons["tiny"]
+
+
 def test_refusals_are_those_of_plain_sampling(config: SuitesConfig) -> None:
     """All 67 prompts, one by one."""
     found = measure_suites(replace(config, max_rows=None), [Suite.REFUSALS], SuiteData())

@@ -3,7 +3,7 @@
 import pytest
 
 from plaudit.evaluation.overlap import Language, bleu, chrf, rouge
-from plaudit.evaluation.suites.references import TRANSLATE, language_of, overlap, referenced
+from plaudit.evaluation.suites.references import TRANSLATE, language_of, overlap, put_into, referenced
 from plaudit.schemas.conversation import assistant, user
 from plaudit.schemas.feedback import Demonstration
 from tests.evaluation.suites.conftest import saying
@@ -14,10 +14,10 @@ def rows(*pairs: tuple[str, str]) -> list[Demonstration]:
 
 
 def test_demonstrations_of_one_prompt_are_its_references() -> None:
-    found = referenced(rows(("a", "one"), ("b", "two"), ("a", "three")), TRANSLATE)
+    found = referenced(rows(("a", "one"), ("b", "two"), ("a", "three")))
     assert [row.references for row in found] == [("one", "three"), ("two",)]
-    assert found[0].prompt == (user("Translate this sentence into Chinese.\n\na"),)
-    assert referenced(rows(("a {}", "one")))[0].prompt == (user("a {}"),)
+    assert put_into(TRANSLATE, found)[0].prompt == (user("Translate this sentence into Chinese.\n\na"),)
+    assert put_into("{}", referenced(rows(("a {}", "one"))))[0].prompt == (user("a {}"),)
 
 
 def test_figures_are_those_of_the_measures() -> None:

@@ -19,7 +19,7 @@ from plaudit.evaluation.suites.bias import bias
 from plaudit.evaluation.suites.choices import hhh, truthfulqa
 from plaudit.evaluation.suites.hallucination import hallucination
 from plaudit.evaluation.suites.public_sets import Published, SuiteData, where_to_get
-from plaudit.evaluation.suites.references import SUMMARISE, TRANSLATE, overlap, referenced
+from plaudit.evaluation.suites.references import SUMMARISE, TRANSLATE, overlap, put_into, referenced
 from plaudit.evaluation.suites.subject import Subject
 from plaudit.evaluation.suites.suite import Findings, Subset, Suite
 from plaudit.schemas.conversation import Messages
@@ -46,9 +46,13 @@ def findings_of(suite: Suite, subject: Subject, data: SuiteData, subset: Subset,
             check_unseen([row.prompt for row in marked])
             return hallucination(subject, marked)
         case Suite.SUMMARIES | Suite.TRANSLATION | Suite.OVERLAP:
-            rows = subset.of(referenced(*_references(suite, data)), "prompts with references")
-            check_unseen([row.prompt for row in rows])
-            return overlap(subject, rows, suite.value)
+            demonstrations, template = _references(suite, data)
+            rows = subset.of(referenced(demonstrations), "prompts with references")
+            asked = put_into(template, rows)
+            # What was trained on may have stood in a template, or not.
+            for prompts in (rows, asked):
+                check_unseen([row.prompt for row in prompts])
+            return overlap(subject, asked, suite.value)
         case Suite.INSTRUCTIONS:
             told = subset.of(instructed_prompts(), "shipped prompts with instructions")
             check_unseen([row.prompt for row in told])

@@ -26,14 +26,20 @@ class Referenced:
     references: tuple[str, ...]
 
 
-def referenced(demonstrations: Sequence[Demonstration], template: str = "{}") -> list[Referenced]:
-    """Each prompt once, with the answers of all its demonstrations; `template` is put around its last message."""
+def referenced(demonstrations: Sequence[Demonstration]) -> list[Referenced]:
+    """Each prompt once, with the answers of all its demonstrations."""
     found: dict[str, tuple[Messages, list[str]]] = {}
     for row in demonstrations:
-        *before, last = row.prompt
-        prompt = (*before, user(template.replace("{}", last.text))) if template != "{}" else row.prompt
-        found.setdefault(prompt_id(prompt), (prompt, []))[1].append(row.completion[-1].text)
+        found.setdefault(prompt_id(row.prompt), (row.prompt, []))[1].append(row.completion[-1].text)
     return [Referenced(prompt, tuple(texts)) for prompt, texts in found.values()]
+
+
+def put_into(template: str, rows: Sequence[Referenced]) -> list[Referenced]:
+    """The rows with each prompt's last message in the place of the template's `{}`."""
+    return [
+        Referenced((*row.prompt[:-1], user(template.replace("{}", row.prompt[-1].text))), row.references)
+        for row in rows
+    ]
 
 
 def overlap(subject: Subject, rows: Sequence[Referenced], what: str) -> Findings:
