@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from plaudit.evaluation.suites.choices import correct_probability, hhh, is_best_likeliest, truthfulqa
+from plaudit.evaluation.suites.choices import (
+    AFTER_PRIMER,
+    IN_TEMPLATE,
+    correct_probability,
+    hhh,
+    is_best_likeliest,
+    truthfulqa,
+)
 from plaudit.evaluation.suites.subject import Likelihood, Subject
 from plaudit.formats import open_records
 from plaudit.models.load import load_causal_lm, load_codec
@@ -83,7 +90,10 @@ def test_truthfulqa_is_that_of_a_plain_loop(subject: Subject) -> None:
 def test_a_primer_makes_it_plain_text_without_template_and_stop(subject: Subject) -> None:
     model, tokenizer = load_causal_lm("tiny"), load_codec("tiny").tokenizer
     primer = "Q: Is water wet?\nA: Yes."
-    (row,) = truthfulqa(subject, QUESTIONS[:1], primer).rows
+    given = truthfulqa(subject, QUESTIONS[:1], primer)
+    assert given.notes == (AFTER_PRIMER,)
+    assert truthfulqa(subject, QUESTIONS[:1]).notes == (IN_TEMPLATE,)
+    (row,) = given.rows
     asked = tokenizer.encode(f"{primer}\n\nQ: Do fish sleep?\nA:")
     expected = [slow_sum(model, asked, tokenizer.encode(f" {text}")) for text in ("Yes", "They rest")]
     found = row["answers"]

@@ -1,6 +1,7 @@
 """All suites together: one report, figures side by side, and what is missing says so."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +67,9 @@ def test_every_suite_of_two_models_with_a_reward_model(
     assert {row["model"] for row in rows} == {"tiny", str(other_tiny)}
     page = found.report.read_text()
     assert "4 of the 67 harmful prompts, drawn with seed 0." in page
+    # over_refusal, toxicity and readability ask the same alarming prompts.
+    shown = re.findall(r'<p class="prompt text".*?</p>', page, flags=re.DOTALL)
+    assert page.count('<article class="card sample">') == len(set(shown))
     assert "The first 3 prompts of each suite that has answers" in page
     assert json.loads((folder / "manifest.json").read_text())["status"] == "finished"
 

@@ -14,6 +14,8 @@ from plaudit.schemas.feedback import Comparison, Ranking, Verdict
 from plaudit.statistics import Estimate
 from plaudit.statistics.winrate import win_value
 
+IN_TEMPLATE = "asked in the chat template, without the paper's primer; the stop token counts."
+AFTER_PRIMER = "asked in plain text after the given primer, as in the paper; no stop token counts."
 _KINDS = ("helpful", "honest", "harmless", "other")
 
 
@@ -96,7 +98,8 @@ def truthfulqa(subject: Subject, questions: Sequence[Ranking], primer: str = "")
             chosen = [prompts[i] for i in places]
             figures[f"MC1, {kind}"] = fraction_of([mc1[i] for i in places], chosen)
             figures[f"MC2, {kind}"] = mean_of([mc2[i] for i in places], chosen)
-    return Findings(figures, tuple(records), notes=too_long(len(questions) - len(prompts), "questions"))
+    asked = AFTER_PRIMER if primer else IN_TEMPLATE
+    return Findings(figures, tuple(records), notes=(asked, *too_long(len(questions) - len(prompts), "questions")))
 
 
 def is_best_likeliest(answers: Sequence[Likelihood], best: int, correct: Sequence[bool]) -> float:

@@ -23,6 +23,7 @@ from plaudit.models.policy import TrainLayers, load_policy
 from plaudit.models.reward import load_reward_model
 from plaudit.rollout.sampler import Sampling
 from plaudit.runs import PhaseTimer, RunDirectory, installed_versions, peak_rss_mb
+from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.errors import PlauditError
 
 _NUM_SHOWN = 3
@@ -105,7 +106,7 @@ def measure_suites(
     judge = _judge(config)
     subjects = [_subject(config, name, judge) for name in names]
     run = RunDirectory.create(config.out, command="evaluate --suite", config=asdict(config), seed=config.seed)
-    timer, measured, samples = PhaseTimer(), list[Measured](), list[Sample]()
+    timer, measured, samples = PhaseTimer(), list[Measured](), dict[str, Sample]()
     check = partial(check_unseen, trained_prompt_ids=trained_prompt_ids)
     with run:
         for suite in dict.fromkeys(suites):
@@ -120,9 +121,9 @@ def measure_suites(
             found = Measured(suite, findings, reasons, tuple(subset.notes))
             run.log_samples(_rows(found))
             measured.append(found)
-            samples += _samples(found, subjects)
+            samples |= {prompt_id(sample.prompt): sample for sample in _samples(found, subjects)}
         tables = tuple(suite_table(found.suite, names, found.findings, found.reasons) for found in measured)
-        path = write_report(_report(config, measured, tables, samples, timer), run.path)
+        path = write_report(_report(config, measured, tables, tuple(samples.values()), timer), run.path)
     return SuitesReport(tuple(measured), tables, path)
 
 
@@ -167,7 +168,7 @@ def _report(
     config: SuitesConfig,
     measured: Sequence[Measured],
     tables: tuple[Table, ...],
-    samples: Sequence[Sample],
+    samples: tuple[Sample, ...],
     timer: PhaseTimer,
 ) -> Report:
     notes = [f"{found.suite}: {note}" for found in measured for note in found.all_notes()]
@@ -175,8 +176,8 @@ def _report(
         title=config.model + (f" beside {config.against}" if config.against else ""),
         intro=_intro(config),
         tables=tables,
-        samples=tuple(samples),
-        samples_intro=f"The first {_NUM_SHOWN} prompts of each suite that has answers: none was picked, none left out.",
+        samples=samples,
+        samples_intro=f"The first {_NUM_SHOWN} prompts of each suite that has answers, each once: none was picked.",
         notes=tuple(notes),
         summary={
             "suites": {
