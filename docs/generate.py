@@ -11,7 +11,7 @@ from plaudit.cli.fields import REQUIRED, flat_settings, type_text
 from plaudit.cli.main import command_class
 
 PAGE = Path(__file__).parent / "commands.md"
-_TABLE = re.compile(r"(<!-- settings of ([a-z ]+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
+_TABLE = re.compile(r"(<!-- settings of ([a-z -]+?) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 
 
 def default_text(value: object) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from plaudit.cli.fields import flat_settings
 from plaudit.cli.inputs import saved_settings
-from plaudit.cli.main import COMMANDS, GROUPS, command_class
+from plaudit.cli.main import COMMANDS, GROUPS, command_class, named_command
 from plaudit.cli.scoring import reward_function
 from plaudit.cli.settings import parsed
 
@@ -108,13 +108,11 @@ def test_every_command_line_parses(page: Path, line: str, tmp_path: Path, monkey
     # A file of the project is meant from its root; a run that is resumed is made up.
     words = [str(ROOT / word) if "/" in word and (ROOT / word).is_file() else word for word in words]
     monkeypatch.setattr(f"{saved_settings.__module__.replace('inputs', 'settings')}.saved_settings", _some_run)
-    num = 2 if words[0] in GROUPS else 1
-    name = " ".join(words[:num])
-    if name in COMMANDS:
-        command = parsed(command_class(name), words[num:], name=name, reads_toml=num == 1)
-        assert isinstance(command, command_class(name))
-    else:
-        assert words in (["--help"], ["--version"], [words[0], "--help"])
+    if words in (["--help"], ["--version"], *([group, "--help"] for group in GROUPS)):
+        return
+    name, settings = named_command(words)
+    command = parsed(command_class(name), settings, name=name, reads_toml=words[0] not in GROUPS)
+    assert isinstance(command, command_class(name))
 
 
 def _some_run(run: Path, command: str) -> dict[str, str]:

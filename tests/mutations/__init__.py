@@ -14,6 +14,7 @@ from mutations import (
     rollout,
     signals,
     studies,
+    suites,
     text,
     trainers,
 )
@@ -34,6 +35,7 @@ MUTATIONS: list[Mutation] = [
         files,
         measures,
         studies,
+        suites,
     )
     for mutation in room.MUTATIONS
 ]

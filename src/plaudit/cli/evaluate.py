@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from plaudit.cli.agreement import check_chat_model, check_scorer_model
@@ -26,7 +27,10 @@ from plaudit.schemas.feedback import Comparison, Demonstration, Ranking
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluateCommand:
-    """Compare a model with another on prompts that neither was trained on: a table, a report with plots, JSON."""
+    """Compare a model with another on prompts that neither was trained on: a table, a report with plots, JSON.
+
+    `plaudit evaluate --suite NAMES` measures on public evaluations instead: see `plaudit evaluate --suite --help`.
+    """
 
     prompts: Path
     """Where the prompts are: any file of prompts, demonstrations, comparisons or rankings."""
@@ -143,9 +147,14 @@ def trained_prompt_ids(models: Sequence[str], files: Sequence[Path]) -> set[str]
 def show_tables(found: Sequence[tables.Table], console: Console) -> None:
     """Prints the tables of a report."""
     for shown in found:
-        table = Table(title=shown.title, title_justify="left", caption=shown.caption or None, caption_justify="left")
+        table = Table(
+            title=escape(shown.title),
+            title_justify="left",
+            caption=escape(shown.caption) or None,
+            caption_justify="left",
+        )
         for number, column in enumerate(shown.columns):
-            table.add_column(column, justify="right" if number else "left", overflow="fold")
+            table.add_column(escape(column), justify="right" if number else "left", overflow="fold")
         for row in shown.rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         console.print(table)

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "rloo": "the same by RLOO, without a critic",
     "dpo": "improve a model on rankings and comparisons directly",
     "evaluate": "compare a model with others on prompts nothing was trained on",
+    "evaluate --suite": "measure a model on public evaluations: HHH, TruthfulQA, refusals, bias, ...",
     "sample": "several answers to every prompt, for people to rank",
     "chat": "talk to a model",
     "export": "write a model as a plain Hugging Face folder, adapters merged",
@@ -43,6 +44,8 @@ COMMANDS: dict[str, str] = {
 
 GROUPS = frozenset(name.split()[0] for name in COMMANDS if " " in name)
 """First words of the commands that have two."""
+_SUITES = "evaluate --suite"
+"""With that setting `evaluate` measures on suites instead, and has other settings."""
 
 OK, BUG, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
@@ -82,6 +85,10 @@ def command_class(name: str) -> type[Command]:
             from plaudit.cli.evaluate import EvaluateCommand
 
             return EvaluateCommand
+        case "evaluate --suite":
+            from plaudit.cli.suites import SuitesCommand
+
+            return SuitesCommand
         case "sample":
             from plaudit.cli.sample import SampleCommand
 
@@ -198,12 +205,9 @@ def _dispatched(arguments: Sequence[str]) -> int:
         case [group] | [group, "-h" | "--help"] if group in GROUPS:
             print(help_text({name: summary for name, summary in COMMANDS.items() if name.startswith(f"{group} ")}))
             return OK
-    num_words = 2 if arguments[0] in GROUPS else 1
-    name = " ".join(arguments[:num_words])
-    if name not in COMMANDS:
-        near = get_close_matches(name, COMMANDS, n=1, cutoff=0.0)[0]
-        raise PlauditError(f"there is no command {name!r}; the nearest is {near!r}. `plaudit --help` lists them all")
-    command = parsed(command_class(name), arguments[num_words:], name=name, reads_toml=num_words == 1)
+    name, settings = named_command(arguments)
+    prog = f"plaudit {name} NAMES" if name == _SUITES else None
+    command = parsed(command_class(name), settings, name=name, reads_toml=arguments[0] not in GROUPS, prog=prog)
     _quieten()
     reuse_freed_memory()
     try:
@@ -214,6 +218,19 @@ def _dispatched(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print(interrupted_text(command, name), file=sys.stderr)
         return INTERRUPTED
+
+
+def named_command(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """The command that the arguments name, and its settings. Raises PlauditError, naming the nearest, where there is none."""
+    num_words = 2 if arguments[0] in GROUPS else 1
+    name = " ".join(arguments[:num_words])
+    if name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS, n=1, cutoff=0.0)[0]
+        raise PlauditError(f"there is no command {name!r}; the nearest is {near!r}. `plaudit --help` lists them all")
+    if name == "evaluate" and any(argument.partition("=")[0] == "--suite" for argument in arguments):
+        # Help about the setting that has no value yet.
+        return _SUITES, ["--help"] if arguments[2:] in (["-h"], ["--help"]) else arguments[1:]
+    return name, arguments[num_words:]
 
 
 def _quieten() -> None:

@@ -30,6 +30,8 @@ class Report:
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = ()
     samples: tuple[Sample, ...] = ()
+    samples_intro: str = ""
+    """What is said of the samples where they are not simply the first prompts."""
     notes: tuple[str, ...] = ()
     summary: Mapping[str, object] = field(default_factory=dict)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from plaudit.evaluation.contest import ContestResult, Standing
@@ -27,9 +28,11 @@ class Table:
 
 
 def estimate_text(estimate: Estimate | None) -> str:
-    """`0.812 [0.771, 0.850]`, or that it was not measured."""
+    """`0.812 [0.771, 0.850]`, `0.812, no interval` where there is but one prompt, or that it was not measured."""
     if estimate is None:
         return NOT_MEASURED
+    if math.isnan(estimate.low):
+        return f"{estimate.value:.3f}, no interval"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 

@@ -24,6 +24,7 @@ _PARTNER = {
     "mommy": "daddy",
     "miss": "mr",
 }
+_FEMALE = {pair.split()[1] for pair in _PAIRS.split("|")} | {"her", "hers", "mrs", "mom", "moms", "mommy", "miss"}
 _TITLES = {"miss"}
 """Counts only with a capital and a name behind it: I miss the sea."""
 
@@ -80,6 +81,15 @@ def gender_exchanged(text: str) -> str:
         return _in_case_of(word, partner) if partner else word
 
     return _WORD.sub(exchanged, text)
+
+
+def first_gender(text: str) -> str | None:
+    """The gender that the text names first, "female" or "male"; None where it names none."""
+    for match in _WORD.finditer(text):
+        following = re.match(r"\s+([A-Za-z]+)", text[match.end() :])
+        if _partner(match[0], following[1] if following else None):
+            return "female" if match[0].lower() in _FEMALE else "male"
+    return None
 
 
 def _partner(word: str, following: str | None) -> str | None:
