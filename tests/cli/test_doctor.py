@@ -151,3 +151,17 @@ def test_measured_rates_are_positive() -> None:
     rates = measured_rates(CPU, width=64)
     assert rates.large > 1e6
     assert rates.decoding > 1e6
+
+
+def test_gradient_checkpointing_is_in_the_estimates(plaudit: Plaudit) -> None:
+    """Of two layers 2 inputs and 20 states are kept, not 40: 18 states less, of eight rows of a million tokens."""
+    arguments = ("doctor", "--model", "tiny", "--demonstration-tokens", "1000000", "--prompt-tokens", "100000")
+    found = []
+    for more in ((), ("--gradient-checkpointing",)):
+        lines = plaudit(*arguments, *more).out.splitlines()
+        found.append([float(line.split(" GB with")[0].split()[-1]) for line in lines if " GB with" in line])
+    (sft, ppo), (less_sft, less_ppo) = found
+    state = 8 * 1_000_000 * 64 * 4 / 1e9
+    assert sft - less_sft == pytest.approx(18 * state, abs=0.1)  # as printed
+    assert less_ppo < ppo
+    assert lines[-1].count("answers, gradient checkpointing): about") == 1

@@ -36,6 +36,14 @@ def test_fine_tuning_by_hand() -> None:
     assert found.bytes - 0.6e9 == pytest.approx(memory)
 
 
+def test_gradient_checkpointing_by_hand() -> None:
+    """Every layer forward once more, 2 * 400 operations a token; kept are 4 inputs and 20 states of one layer, not 80."""
+    train = TrainLayers(kind="all", gradient_checkpointing=True)
+    found = sft_forecast(SFTConfig(train=train), SIZE, RATES, num_demonstrations=2, num_tokens=10)
+    assert found.seconds == pytest.approx(3 * 20 * (6 * 460 + 2 * 400) / 500)
+    assert found.bytes - 0.6e9 == pytest.approx(4 * (4 * 460 + 80 * (4 + 20) * 10 + 80 * 6 * 3))
+
+
 def test_upper_layers_run_the_frozen_ones_once() -> None:
     """Once 3 layers forward, 2 * 300 operations a token; thrice 1 layer and the head, 6 * 160."""
     found = sft_forecast(SFTConfig(train=UPPER), SIZE, RATES, num_demonstrations=2, num_tokens=10)

@@ -3,6 +3,7 @@
 from mutations.mutation import Mutation
 
 POLICY_MODEL = "models/test_policy.py"
+RECOMPUTING = "models/test_recomputing.py"
 SAMPLER = "rollout/test_sampler.py"
 
 MUTATIONS = [
@@ -75,6 +76,27 @@ MUTATIONS = [
         "if rows.trunk is not None and rows.trunk_key == self.key:",
         "if rows.trunk is not None:",
         ("models/test_trunk.py",),
+    ),
+    Mutation(
+        "gradient checkpointing never acts",
+        "models/trunk.py",
+        "recomputing(self.body) if self.recompute and torch.is_grad_enabled() else nullcontext()",
+        "nullcontext()",
+        (RECOMPUTING, "equivalence/test_gradient_checkpointing.py"),
+    ),
+    Mutation(
+        "the reward model leaves gradient checkpointing out",
+        "models/reward.py",
+        "recompute = self.train_layers.gradient_checkpointing",
+        "recompute = False",
+        (RECOMPUTING, "equivalence/test_gradient_checkpointing.py"),
+    ),
+    Mutation(
+        "layers stay wrapped after an error",
+        "models/trunk.py",
+        "            del layer.forward",
+        "            pass",
+        (RECOMPUTING,),
     ),
     Mutation(
         "the score is read in the last column",

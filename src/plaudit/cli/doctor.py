@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from transformers import AutoModelForCausalLM, PretrainedConfig
 from plaudit.cli.agreement import check_language_model, check_vocabulary
 from plaudit.cli.forecast import Forecast, ModelSize, Rates, ppo_forecast, sft_forecast
 from plaudit.models.load import device_for, load_codec, multiplies_bfloat16
+from plaudit.models.policy import TrainLayers
 from plaudit.runs import duration_text, installed_versions
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
@@ -59,6 +60,8 @@ class DoctorCommand:
     """For the estimate of an SFT run: tokens of a demonstration with its prompt."""
     prompt_tokens: int = 64
     """For the estimate of a PPO run: tokens of a prompt."""
+    gradient_checkpointing: bool = False
+    """For the estimates: with `train.gradient_checkpointing`."""
 
     def run(self) -> int:
         console = Console(soft_wrap=True)
@@ -94,15 +97,22 @@ class DoctorCommand:
         except PlauditError as error:
             yield Finding(Health.FAIL, "model", str(error))
             return
+        sft_config, ppo_config = SFTConfig(), PPOConfig()
+        sft_config = replace(sft_config, train=self._checkpointed(sft_config.train))
+        ppo_config = replace(ppo_config, train=self._checkpointed(ppo_config.train))
         sft = sft_forecast(
-            SFTConfig(), size, rates, num_demonstrations=self.num_demonstrations, num_tokens=self.demonstration_tokens
+            sft_config, size, rates, num_demonstrations=self.num_demonstrations, num_tokens=self.demonstration_tokens
         )
-        ppo_config = PPOConfig()
         ppo = ppo_forecast(ppo_config, size, rates, prompt_tokens=self.prompt_tokens)
         room = free_memory(device)
-        epochs, steps = SFTConfig().epochs.num_epochs, ppo_config.num_steps
-        yield forecast_finding(f"SFT ({self.num_demonstrations} demonstrations, {epochs} epochs)", sft, room)
-        yield forecast_finding(f"PPO ({steps} steps of {ppo_config.experience.num_answers} answers)", ppo, room)
+        epochs, steps = sft_config.epochs.num_epochs, ppo_config.num_steps
+        how = ", gradient checkpointing" if self.gradient_checkpointing else ""
+        yield forecast_finding(f"SFT ({self.num_demonstrations} demonstrations, {epochs} epochs{how})", sft, room)
+        yield forecast_finding(f"PPO ({steps} steps of {ppo_config.experience.num_answers} answers{how})", ppo, room)
+
+    def _checkpointed(self, train: TrainLayers) -> TrainLayers:
+        """The layers, with gradient checkpointing where it was asked for."""
+        return replace(train, gradient_checkpointing=self.gradient_checkpointing)
 
 
 def machine(device: torch.device) -> Iterator[Finding]:
@@ -209,7 +219,8 @@ def forecast_finding(what: str, forecast: Forecast, free: float | None) -> Findi
     )
     if free is not None and forecast.bytes > free:
         text += (
-            f". Only {free / 1e9:.1f} GB are free: use a smaller micro batch, fewer trained layers or a smaller model"
+            f". Only {free / 1e9:.1f} GB are free: use a smaller micro batch, gradient checkpointing, fewer "
+            "trained layers or a smaller model"
         )
         return Finding(Health.WARN, what, text)
     return Finding(Health.OK, what, text)

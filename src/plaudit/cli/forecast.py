@@ -67,8 +67,13 @@ def forward_flops(size: ModelSize, num_layers: int, *, head: bool) -> float:
 
 
 def training_flops(size: ModelSize, train: TrainLayers) -> float:
-    """Operations a token of an update: forward, and twice that backward, through the layers that learn and the head."""
-    return 3.0 * forward_flops(size, size.num_trained_layers(train), head=True)
+    """Operations a token of an update: forward, and twice that backward, through the layers that learn and the head.
+
+    With gradient checkpointing the layers run forward once more.
+    """
+    layers = size.num_trained_layers(train)
+    again = forward_flops(size, layers, head=False) if train.gradient_checkpointing else 0.0
+    return 3.0 * forward_flops(size, layers, head=True) + again
 
 
 def sft_forecast(
@@ -115,6 +120,9 @@ def _training_bytes(size: ModelSize, train: TrainLayers, num_tokens: int) -> flo
     """Weights, gradients and Adam's two moments, and what one micro-batch keeps for the backward pass."""
     weights = size.parameters * _FLOAT
     learning = 3 * size.num_trained(train) * _FLOAT
-    activations = num_tokens * size.num_trained_layers(train) * _STATES_A_LAYER * size.width * _FLOAT
+    layers = size.num_trained_layers(train)
+    # Of every layer its input, and of the one that runs again in the backward pass all.
+    states = layers + _STATES_A_LAYER if train.gradient_checkpointing else layers * _STATES_A_LAYER
+    activations = num_tokens * states * size.width * _FLOAT
     logits = min(HEAD_CHUNK, num_tokens) * (size.head_parameters / size.width) * _LOGIT_COPIES * _FLOAT
     return _RUNTIME_BYTES + weights + learning + activations + logits

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from plaudit.algorithms.logprobs import token_logprobs
 from plaudit.batches.tokens import TokenRows, rounded_up
 from plaudit.models.load import Precision, load_causal_lm
-from plaudit.models.trunk import Branch, arithmetic, trunk_of
+from plaudit.models.trunk import Branch, arithmetic, layers_of, trunk_of
 from plaudit.schemas.errors import PlauditError
 
 # Rows of the language-model head computed at once: bounds the [rows, vocabulary] tensor whatever the batch.
@@ -35,6 +35,8 @@ class TrainLayers:
     """Rank of the adapters under `lora`. Higher fits more."""
     lora_alpha: int = 32
     """The adapters' output is scaled by alpha / rank."""
+    gradient_checkpointing: bool = False
+    """Keep only the inputs of the layers and run each again in the backward pass: less memory, a third more time."""
 
     def __post_init__(self) -> None:
         if self.num_upper < 1 or self.lora_rank < 1:
@@ -123,7 +125,7 @@ class PolicyModel(nn.Module):
         self.full = model
         self._copies: list[PreTrainedModel] = []
         causal_lm = model.get_base_model() if train.kind == "lora" else model
-        self.branch = Branch(causal_lm.base_model, trunk, mixed=mixed)
+        self.branch = Branch(causal_lm.base_model, trunk, mixed=mixed, recompute=train.gradient_checkpointing)
         self.head: nn.Module = causal_lm.get_output_embeddings()
 
     def prepared(self, rows: TokenRows) -> TokenRows:
@@ -211,14 +213,14 @@ def frozen_copy(branch: Branch) -> Branch:
 
 def _upper_layers(model: PreTrainedModel, num_upper: int) -> nn.ModuleList:
     """The top layers and the final norm, wherever the architecture keeps them."""
-    stacks = [module for module in model.base_model.children() if isinstance(module, nn.ModuleList)]
-    if len(stacks) != 1 or len(stacks[0]) < num_upper:
+    layers = layers_of(model.base_model)
+    if len(layers) < num_upper:
         raise PlauditError(
             f"train_layers 'upper': cannot find {num_upper} layers in a {model.config.model_type!r} model; use 'all' or 'lora'"
         )
     modules = list(model.base_model.children())
-    after = modules[modules.index(stacks[0]) + 1 :]
-    return nn.ModuleList([*list(stacks[0])[-num_upper:], *after])
+    after = modules[modules.index(layers) + 1 :]
+    return nn.ModuleList([*list(layers)[-num_upper:], *after])
 
 
 def _with_lora(model: PreTrainedModel, train: TrainLayers) -> PreTrainedModel:

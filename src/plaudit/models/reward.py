@@ -38,7 +38,7 @@ class RewardModel(nn.Module):
         self.full = model
         self.mean, self.std = mean, std
         self.train_layers = train
-        self.branch = Branch(classifier.base_model, trunk_of(classifier, train.upper, mixed=mixed), mixed=mixed)
+        self.branch = self._on(trunk_of(classifier, train.upper, mixed=mixed), classifier)
         self.head: nn.Linear = classifier.score
         active = "default"
         if train.kind == "lora":
@@ -77,8 +77,13 @@ class RewardModel(nn.Module):
             return False
         if Trunk(classifier.base_model, trunk.num_layers, mixed=trunk.mixed).key != trunk.key:
             return False
-        self.branch = Branch(classifier.base_model, trunk, mixed=self.mixed)
+        self.branch = self._on(trunk, classifier)
         return True
+
+    def _on(self, trunk: Trunk | None, classifier: PreTrainedModel) -> Branch:
+        """The classifier's layers above `trunk`."""
+        recompute = self.train_layers.gradient_checkpointing
+        return Branch(classifier.base_model, trunk, mixed=self.mixed, recompute=recompute)
 
 
 def new_reward_model(

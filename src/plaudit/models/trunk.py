@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from plaudit.batches.tokens import TokenRows, micro_batches
@@ -47,6 +50,34 @@ def hidden_states(
     hidden = output.last_hidden_state
     assert isinstance(hidden, Tensor)
     return hidden
+
+
+def layers_of(body: PreTrainedModel) -> nn.ModuleList:
+    """The stack of layers, whatever the architecture calls it. Raises PlauditError where there is not exactly one."""
+    stacks = [module for module in body.children() if isinstance(module, nn.ModuleList)]
+    if len(stacks) != 1:
+        raise PlauditError(
+            f"cannot find the layers of a {body.config.model_type!r} model: train 'all' or 'lora', without "
+            "gradient_checkpointing"
+        )
+    return stacks[0]
+
+
+@contextmanager
+def recomputing(body: PreTrainedModel) -> Iterator[None]:
+    """While it lasts, a layer that is run keeps its input only; the backward pass runs the layer again for the rest.
+
+    (Chen et al. 2016, "Training deep nets with sublinear memory cost", a segment a layer.) Deviates from transformers'
+    `gradient_checkpointing_enable`, which does nothing in a model in evaluation mode, as all of plaudit's are.
+    """
+    layers = list(layers_of(body))
+    for layer in layers:
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
 
 
 class Trunk:
@@ -88,11 +119,15 @@ class Trunk:
 
 
 class Branch(nn.Module):
-    """Layers owned by one role: the whole body, or those above a trunk."""
+    """Layers owned by one role: the whole body, or those above a trunk. With `recompute` they keep only their inputs."""
 
-    def __init__(self, body: PreTrainedModel, trunk: Trunk | None, *, mixed: bool = False) -> None:
+    def __init__(
+        self, body: PreTrainedModel, trunk: Trunk | None, *, mixed: bool = False, recompute: bool = False
+    ) -> None:
         super().__init__()
-        self.trunk, self.mixed = trunk, mixed
+        self.trunk, self.mixed, self.recompute = trunk, mixed, recompute
+        if recompute:
+            layers_of(body)  # Raises now, not in the first step.
         if trunk is None:
             self.body = body
         else:
@@ -100,9 +135,9 @@ class Branch(nn.Module):
 
     def forward(self, rows: TokenRows) -> Float[Tensor, "B T D"]:
         """The final hidden states, after the last norm."""
-        if self.trunk is None:
-            return hidden_states(self.body, rows, mixed=self.mixed)
-        return hidden_states(self.body, rows, inputs_embeds=self.trunk(rows), mixed=self.mixed)
+        states = None if self.trunk is None else self.trunk(rows)
+        with recomputing(self.body) if self.recompute and torch.is_grad_enabled() else nullcontext():
+            return hidden_states(self.body, rows, states, mixed=self.mixed)
 
 
 def trunk_of(model: PreTrainedModel, num_trained: int | None, *, mixed: bool = False) -> Trunk | None:
