@@ -42,7 +42,7 @@ COMMANDS: dict[str, str] = {
 }
 """Every command and what it does."""
 
-GROUPS = frozenset(name.split()[0] for name in COMMANDS if " " in name)
+GROUPS = frozenset(name.split()[0] for name in COMMANDS if " " in name and " --" not in name)
 """First words of the commands that have two."""
 _SUITES = "evaluate --suite"
 """With that setting `evaluate` measures on suites instead, and has other settings."""
