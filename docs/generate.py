@@ -27,6 +27,8 @@ def default_text(value: object) -> str:
             return str(value).lower()
         case Enum():
             return str(value.value)
+        case tuple():
+            return ", ".join(map(default_text, value))
     return str(value)
 
 

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from plaudit.checkpoints import load_checkpoint
 from plaudit.cli.evaluate import trained_prompt_ids
 from plaudit.cli.training import latest_checkpoint_folder
+from plaudit.runs import read_metrics
 from plaudit.schemas.conversation import prompt_id, user
 from tests.cli.conftest import FAST, FEW_ANSWERS, NUM_ROWS, Plaudit, Trained, write_rows
 
@@ -279,3 +280,40 @@ def test_the_newest_checkpoint_is_found_by_number(tmp_path: Path) -> None:
     for name in ("step-000009", "step-1000000", "step-999999", ".step-2000000.partial"):
         (tmp_path / "checkpoints" / name).mkdir(parents=True)
     assert latest_checkpoint_folder(tmp_path) == tmp_path / "checkpoints" / "step-1000000"
+
+
+def test_training_reports_to_tensorboard_unless_told_otherwise(plaudit: Plaudit, demonstrations: Path) -> None:
+    pytest.importorskip("tensorboard", reason="needs `pip install tensorboard`")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    words = ("sft", "--data", demonstrations, "--model", "tiny", *FAST)
+    assert plaudit(*words, "--out", "quiet", "--report-to", "none").status == 0
+    assert not list(Path("quiet").glob("events.*"))
+    assert plaudit(*words, "--out", "run").status == 0
+    assert json.loads(Path("run/inputs.json").read_text())["settings"]["report_to"] == ["tensorboard"]
+    for _ in range(2):
+        events = EventAccumulator("run")
+        events.Reload()
+        losses = [event.value for event in events.Scalars("train/loss")]
+        rows = [row for row in read_metrics(Path("run/metrics.jsonl")) if "train/loss" in row]
+        assert losses == pytest.approx([row["train/loss"] for row in rows], rel=1e-6)
+        assert len(losses) > 0
+        assert plaudit("sft", "--resume", "run").status == 0
+    assert plaudit("sft", "--resume", "run", "--report-to", "none").status == 0
+
+
+def test_trackers_that_cannot_be_had_are_refused_before_anything_is_written(
+    plaudit: Plaudit, demonstrations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("sft", "--data", demonstrations, "--model", "tiny", "--out", "run", *FAST)
+    assert "none stands alone" in plaudit(*words, "--report-to", "none", "wandb").err
+    unknown = plaudit(*words, "--report-to", "xyz")
+    assert unknown.status == 2
+    assert all(word in unknown.err for word in ("xyz", "tensorboard", "wandb", "mlflow", "trackio", "none"))
+    monkeypatch.setattr("plaudit.runs.trackers.find_spec", lambda name: None)
+    assert "`pip install trackio`" in plaudit(*words, "--report-to", "trackio").err
+    assert not Path("run").exists()
+    outcome = plaudit(*words)
+    assert outcome.status == 0
+    assert "no TensorBoard event files: tensorboard is not installed" in outcome.out
+    assert not list(Path("run").glob("events.*"))

@@ -16,6 +16,7 @@ from plaudit.formats import Records, Shape, leaked_prompts, open_records
 from plaudit.formats.columns import names_from
 from plaudit.formats.llamafactory import INFO, described
 from plaudit.formats.native import kind_of, plural
+from plaudit.runs.trackers import Destination, available, reporting_to
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Record
 
@@ -46,6 +47,8 @@ class TrainingCommand(ABC):
     """`skip` leaves out rows that cannot be read, and counts them; `raise` stops at the first."""
     test_data: Path | None = None
     """Records kept for testing: nothing is learnt from them, and training is refused if a prompt of theirs is in `data`."""
+    report_to: tuple[Destination, ...] = (Destination.TENSORBOARD,)
+    """Where metrics go besides the run folder: one or several of them, or none."""
 
     @abstractmethod
     def run(self) -> int:
@@ -70,13 +73,14 @@ class TrainingCommand(ABC):
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Keeps what is read in the run folder; refuses to resume on other data."""
-        if self.resumes:
-            check_unchanged(self.run_folder, self.files())
-            yield
-            return
-        with recorded_inputs(self.run_folder, own_settings(self), self.files()):
-            yield
+        """Keeps what is read in the run folder and reports to trackers; refuses to resume on other data."""
+        with reporting_to(*available(self.report_to, print)):
+            if self.resumes:
+                check_unchanged(self.run_folder, self.files())
+                yield
+                return
+            with recorded_inputs(self.run_folder, own_settings(self), self.files()):
+                yield
 
     def opened(self) -> Records:
         """All records of `data`, after the leak check. Says what was left out."""

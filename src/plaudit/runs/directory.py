@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from plaudit.runs.files import append_jsonl, as_json, cut_after_step, full_disk_explained, write_json
 from plaudit.runs.manifest import Manifest, Status, read_manifest, start_now, utc_now
+from plaudit.runs.trackers import Reports
 from plaudit.schemas.errors import PlauditError
 
 _CHECKPOINT = re.compile(r"step-(\d{6,})")
@@ -29,10 +30,11 @@ class RunDirectory:
         run.log_metrics(1, {"loss/policy": 2.3})
     """
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, config: Mapping[str, object]) -> None:
         self.path = path
         self._manifest = manifest
         self._write_manifest()
+        self._reports = Reports(path, {"command": manifest.command, **config, "seed": manifest.seed}, self.log)
 
     @classmethod
     def create(
@@ -60,14 +62,17 @@ class RunDirectory:
             old = read_manifest(path / "manifest.json")
             _check_resumable(path, old, command, seed, resolved, may_change)
             again = {"status": "running", "ended_at": None, "starts": (*old.starts, start)}
-            return cls(path, old.model_copy(update=again))
+            return cls(path, old.model_copy(update=again), resolved)
         new_run_folder(path)
         write_json(path / "config.json", resolved)
         names = tuple(snapshots)
-        return cls(
+        run = cls(
             path,
             Manifest(command=command, seed=seed, status="running", snapshots=names, parent=parent, starts=(start,)),
+            resolved,
         )
+        run._reports.begin()
+        return run
 
     @property
     def manifest(self) -> Manifest:
@@ -80,6 +85,7 @@ class RunDirectory:
             raise ValueError(f"a metric cannot be called step or time: {sorted(values)}")
         row = {"step": step, "time": round(time.time(), 3), **values}
         append_jsonl(self.path / "metrics.jsonl", [row])
+        self._reports.log(row)
 
     def log_samples(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Appends the rows to samples.jsonl. Each carries `step`, so that a resumed run can cut those it repeats."""
@@ -88,6 +94,7 @@ class RunDirectory:
             if not isinstance(row.get("step"), int):
                 raise ValueError(f"a sample needs a whole number `step`, got keys {sorted(row)}")
         append_jsonl(self.path / "samples.jsonl", rows)
+        self._reports.log_samples(rows)
 
     def log(self, text: str) -> None:
         """Appends the time and the text to log.txt."""
@@ -108,14 +115,21 @@ class RunDirectory:
         return sorted(int(match[1]) for match in matches if match)
 
     def truncate_after(self, step: int) -> None:
-        """Cuts metrics and samples of later steps, which a run resumed from `step` will write again."""
+        """Cuts metrics and samples of later steps, which a run resumed from `step` will write again.
+
+        Trackers go on from there; what they had of later steps they keep, and are not sent again.
+        """
+        metrics = self.path / "metrics.jsonl"
+        num_rows = metrics.read_bytes().count(b"\n") if metrics.exists() else 0
         for name in ("metrics.jsonl", "samples.jsonl"):
             cut_after_step(self.path / name, step)
+        self._reports.resume(num_rows)
 
     def finish(self, status: Status) -> None:
-        """Records the end of the run and how it came."""
+        """Records the end of the run and how it came, on the trackers too."""
         self._manifest = Manifest.model_validate({**dict(self._manifest), "status": status, "ended_at": utc_now()})
         self._write_manifest()
+        self._reports.close(status)
 
     def _write_manifest(self) -> None:
         write_json(self.path / "manifest.json", self._manifest)

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from enum import Enum
 from numbers import Integral, Real
 from pathlib import Path
+from typing import cast
 
 from pydantic import BaseModel, JsonValue
 
@@ -127,8 +128,13 @@ def _lines_until(path: Path, step: int) -> Iterator[bytes]:
 
 def read_metrics(path: Path) -> list[dict[str, float]]:
     """The rows of a metrics.jsonl, "nan" and "inf" as numbers again; a last line still being written is left out."""
-    lines = path.read_bytes().split(b"\n")[:-1]
-    return [{name: float(value) for name, value in json.loads(line).items()} for line in lines]
+    rows = cast("list[dict[str, float | str]]", read_json_lines(path))
+    return [{name: float(value) for name, value in row.items()} for row in rows]
+
+
+def read_json_lines(path: Path) -> list[dict[str, JsonValue]]:
+    """The rows of a JSONL file; a last line still being written is left out."""
+    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
 
 
 def sync_folder(folder: Path) -> None:
