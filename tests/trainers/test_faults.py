@@ -34,7 +34,7 @@ def status(out: Path) -> str:
 def last_step(out: Path) -> int:
     """The step of the newest checkpoint that verifies."""
     manifest = read_manifest(out / "manifest.json")
-    return latest_checkpoint(RunDirectory(out, manifest))[0]
+    return latest_checkpoint(RunDirectory(out, manifest, {}))[0]
 
 
 class Failing:
