@@ -137,6 +137,15 @@ def read_json_lines(path: Path) -> list[dict[str, JsonValue]]:
     return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
 
 
+def under_dotted_names(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
+    """The entries of an object and of those in it: {"a": {"b": 1}} gives ("a.b", 1). An empty object is an entry itself."""
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from under_dotted_names(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
 def sync_folder(folder: Path) -> None:
     """Makes a rename survive a power cut; some file systems (network shares) refuse to sync a folder."""
     with suppress(OSError):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from plaudit.runs.files import under_dotted_names
 from plaudit.runs.manifest import Manifest, read_manifest
 from plaudit.schemas.errors import PlauditError
 
@@ -135,7 +136,7 @@ def read_run(path: Path) -> PastRun:
             metrics.append(numbers)
     if not metrics and (summed := _summary_metrics(path / "summary.json")):
         metrics.append(summed)
-    return PastRun(path, manifest, dict(_flat(config or {})), metrics, tuple(problems))
+    return PastRun(path, manifest, dict(under_dotted_names(config or {})), metrics, tuple(problems))
 
 
 def extreme_samples(path: Path, num: int) -> tuple[list[Sample], list[Sample]]:
@@ -215,14 +216,6 @@ def _is_number(value: JsonValue | None) -> bool:
 
 def _number(value: JsonValue | None) -> float:
     return float(value) if isinstance(value, int | float | str) and _is_number(value) else 0.0
-
-
-def _flat(values: Mapping[str, JsonValue], prefix: str = "") -> Iterable[tuple[str, JsonValue]]:
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _time(text: str) -> datetime | None:

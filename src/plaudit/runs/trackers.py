@@ -19,7 +19,7 @@ from typing import Protocol
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from plaudit.runs.files import as_json, read_json_lines, read_metrics, write_json
+from plaudit.runs.files import as_json, read_json_lines, read_metrics, under_dotted_names, write_json
 from plaudit.runs.manifest import Status
 from plaudit.runs.metric_names import as_trl_metrics
 from plaudit.schemas.conversation import Frozen
@@ -223,7 +223,8 @@ class Reports:
 
     def _begin(self, destination: Destination, held: Held | None) -> None:
         run_id = f"{self._folder.resolve().name}-{secrets.token_hex(4)}" if held is None else held.run_id
-        card = RunCard(self._folder, dict(_flat(as_json(self._config))), run_id, held is None)
+        settings = {name: as_json(value) for name, value in self._config.items()}
+        card = RunCard(self._folder, dict(under_dotted_names(settings)), run_id, held is None)
         # The event file of a resumed run is a new one, written from the first row on.
         is_new = held is None or destination is Destination.TENSORBOARD
         with self._warned(destination):
@@ -270,12 +271,3 @@ def _read_held(path: Path) -> dict[Destination, Held]:
         return _HELD.validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return {}
-
-
-def _flat(value: JsonValue, name: str = "") -> Iterator[tuple[str, JsonValue]]:
-    """The settings under dotted names."""
-    if not isinstance(value, dict):
-        yield name, value
-        return
-    for key, inner in value.items():
-        yield from _flat(inner, f"{name}.{key}" if name else key)
