@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
-from plaudit.batches.tokens import EncodedRow, TokenRows, collated, micro_batches, rounded_up
+from plaudit.batches.tokens import EncodedRow, TokenRows, collated, portions, rounded_up
 
 T, F = True, False
 SHORT = EncodedRow((7, 8, 9), (F, F, T))
@@ -81,14 +81,53 @@ def test_rows_move_to_a_device_whole() -> None:
     assert {tensor.device.type for tensor in tensors} == {"cuda"}
 
 
+def row(length: int, prompt: int) -> EncodedRow:
+    return EncodedRow((prompt, *range(length)), (F, *[T] * length))
+
+
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 5))
 def test_micro_batches_hold_every_row_once_longest_first(lengths: list[int], size: int) -> None:
-    index = torch.arange(len(lengths)).flip(0)
-    parts = list(micro_batches(index, torch.tensor(lengths), size))
+    rows = collated([row(length, 100 + i) for i, length in enumerate(lengths)], pad_id=0)
+    parts = list(rows.micro_batches(size, torch.arange(len(lengths)).flip(0)))
     flat = torch.cat(parts).tolist()
     assert sorted(flat) == list(range(len(lengths)))
     assert [lengths[i] for i in flat] == sorted(lengths, reverse=True)
     assert all(len(part) == size for part in parts[:-1])
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 3)), min_size=1, max_size=16), st.integers(1, 6))
+def test_micro_batches_keep_the_answers_to_one_prompt_together_where_they_fit(
+    answers: list[tuple[int, int]], size: int
+) -> None:
+    rows = collated([row(*answer) for answer in answers], pad_id=0)
+    parts = [part.tolist() for part in rows.micro_batches(size)]
+    assert sorted(i for part in parts for i in part) == list(range(len(answers)))
+    assert all(len(part) <= size for part in parts)
+    for prompt in range(4):
+        siblings = [i for i, (_, of) in enumerate(answers) if of == prompt]
+        holding = [part for part in parts if set(part) & set(siblings)]
+        assert len(holding) == -(-len(siblings) // size)
+
+
+def test_rows_are_numbered_by_their_prompt() -> None:
+    """All tokens before the first that counts: longer prompts that begin alike are others."""
+    same, other = EncodedRow((7, 8, 1, 2), (F, F, T, F)), EncodedRow((7, 8, 1), (F, F, F))
+    rows = collated([SHORT, same, LONG, other, SHORT], pad_id=0)
+    assert rows.prompt_index is not None
+    assert rows.prompt_index.tolist() == [0, 0, 1, 2, 0]
+    chosen = rows.select(torch.tensor([4, 2])).prompt_index
+    assert chosen is not None
+    assert chosen.tolist() == [0, 1]
+
+
+@given(st.lists(st.integers(0, 4), max_size=9), st.integers(1, 6))
+def test_groups_fill_portions_in_order_and_are_never_divided(sizes: list[int], size: int) -> None:
+    groups = [[g] * num for g, num in enumerate(sizes)]
+    found = portions(groups, size)
+    assert [member for portion in found for member in portion] == [member for group in groups for member in group]
+    for portion in found:
+        assert len(portion) <= size or len(set(portion)) == 1
+    assert sum(len(set(portion)) for portion in found) == sum(num > 0 for num in sizes)
 
 
 def test_a_row_has_one_mask_entry_a_token() -> None:

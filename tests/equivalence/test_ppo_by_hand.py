@@ -104,7 +104,9 @@ class ByHand:
     def descend(self, answers: list[dict], step: int) -> None:
         config = self.config
         for epoch in range(config.num_epochs):
-            order = permutation(len(answers), config.seed, "minibatches", step, epoch).tolist()
+            per_prompt = config.experience.answers_per_prompt
+            prompts = permutation(len(answers) // per_prompt, config.seed, "minibatches", step, epoch).tolist()
+            order = [prompt * per_prompt + k for prompt in prompts for k in range(per_prompt)]
             size = len(order) // config.num_minibatches
             for first in range(0, len(order), size):
                 self.update([answers[i] for i in order[first : first + size]])

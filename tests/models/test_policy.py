@@ -146,8 +146,7 @@ def test_adapters_start_the_same_whatever_the_global_generator_and_leave_it_alon
 
 def test_states_are_those_before_each_token(rows: TokenRows) -> None:
     policy = PolicyModel(tiny_model(), EVERY_WAY[1])
-    states = policy.states(rows)
-    assert torch.equal(states, policy(rows).hidden)
+    states = policy(rows).hidden
     hidden = policy.full.base_model(rows.token_ids, attention_mask=rows.attention_mask.long()).last_hidden_state
     assert torch.allclose(states[0, 1:11], hidden[0, :10], atol=1e-5)
     assert not states[:, 0].any()

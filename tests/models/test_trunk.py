@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from plaudit.batches.tokens import TokenRows
+from plaudit.batches.tokens import EncodedRow, TokenRows, collated
 from plaudit.models.policy import PolicyModel, TrainLayers
 from plaudit.models.tiny import tiny_model
 from plaudit.models.trunk import SPLITTABLE, Branch, Trunk, hidden_states, trunk_of
@@ -15,7 +15,7 @@ from plaudit.schemas.errors import PlauditError
 NUM_LAYERS = 4
 
 
-def small_model(architecture: str) -> PreTrainedModel:
+def small_model(architecture: str, *, windows: bool = True) -> PreTrainedModel:
     """Four layers with random weights. A window of 8 tokens where the architecture has one, shorter than the rows."""
     sizes = {
         "hidden_size": 32,
@@ -26,7 +26,11 @@ def small_model(architecture: str) -> PreTrainedModel:
     }
     config = AutoConfig.for_model(architecture, vocab_size=259, num_hidden_layers=NUM_LAYERS, **sizes)
     window = {"mistral": {"sliding_window": 8}, "qwen2": {"sliding_window": 8, "use_sliding_window": True}}
-    settings = config.to_dict() | window.get(architecture, {}) | {"max_window_layers": 2, "layer_types": None}
+    settings = (
+        config.to_dict()
+        | (window.get(architecture, {}) if windows else {})
+        | {"max_window_layers": 2, "layer_types": None}
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return AutoModelForCausalLM.from_config(AutoConfig.for_model(**settings), dtype=torch.float32).eval()
@@ -144,3 +148,43 @@ def test_where_all_layers_learn_there_is_no_trunk() -> None:
 def test_an_architecture_that_cannot_be_split_has_no_trunk() -> None:
     config = AutoConfig.for_model("gpt2", vocab_size=9, n_layer=2, n_embd=16, n_head=2, bos_token_id=1, eos_token_id=2)
     assert trunk_of(AutoModelForCausalLM.from_config(config), 1) is None
+
+
+def siblings() -> TokenRows:
+    """Two prompts of unequal length with three answers and one, their order mixed."""
+    generator = torch.Generator().manual_seed(3)
+    prompts = [torch.randint(1, 250, (length,), generator=generator).tolist() for length in (20, 13)]
+    rows = []
+    for prompt, length in ((0, 4), (1, 6), (0, 9), (0, 1)):
+        answer = torch.randint(1, 250, (length,), generator=generator).tolist()
+        rows.append(EncodedRow((*prompts[prompt], *answer), (False,) * len(prompts[prompt]) + (True,) * length))
+    return collated(rows, pad_id=0)
+
+
+@pytest.mark.parametrize("kind", ["all", "upper", "lora"])
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
+def test_a_shared_prompt_is_read_once_and_changes_no_number(architecture: str, kind: str) -> None:
+    """Log-probabilities, entropies, states and every gradient, against the same rows without their prompts' numbers."""
+    policy = PolicyModel(small_model(architecture, windows=False), TrainLayers(kind=kind, num_upper=2))
+    rows = siblings()
+    cells: list[int] = []
+    policy.branch.body.layers[-1].register_forward_pre_hook(lambda _, args: cells.append(args[0].shape[:2].numel()))
+    numbers = []
+    for given in (rows, replace(rows, prompt_index=None)):
+        given = policy.prepared(given)
+        policy.zero_grad()
+        stats = policy(given, 0.7)
+        (stats.logprobs.sum() + stats.entropy.sum()).backward()
+        gradients = [p.grad.clone() for _, p in policy.trained_parameters() if p.grad is not None]
+        numbers.append((stats.logprobs, stats.entropy, stats.hidden[rows.answer_mask], *gradients))
+    for shared, alone in zip(*numbers, strict=True):
+        assert torch.allclose(shared, alone, atol=1e-5)
+    plain, packed_cells = 4 * 29, 2 * 40
+    assert sorted(set(cells)) == [packed_cells, plain]
+
+
+def test_a_window_shorter_than_the_rows_is_kept() -> None:
+    """Mistral's layers look back over 8 tokens only; a mask of ours would make them look further."""
+    policy = PolicyModel(small_model("mistral"), TrainLayers(kind="all"))
+    rows = siblings()
+    assert torch.equal(policy(rows).logprobs, policy(replace(rows, prompt_index=None)).logprobs)

@@ -24,13 +24,13 @@ def reward_model(train: TrainLayers) -> RewardModel:
 
 
 def policy_states(rows: TokenRows) -> torch.Tensor:
-    return PolicyModel(tiny_model(), UPPER).states(rows)
+    return PolicyModel(tiny_model(), UPPER)(rows).hidden
 
 
 def test_a_head_on_the_policy_starts_at_zero(rows: TokenRows) -> None:
     policy = PolicyModel(tiny_model(), UPPER)
     value = ValueModel.on_policy(policy.width)
-    assert not value(rows, policy.states(rows)).any()
+    assert not value(rows, policy(rows).hidden).any()
     assert {name for name, _ in value.trained_parameters()} == {"head.weight", "head.bias"}
 
 
@@ -39,7 +39,7 @@ def test_a_head_on_the_policy_learns_and_bends_the_policy(rows: TokenRows) -> No
     value = ValueModel.on_policy(policy.width)
     with torch.no_grad():
         value.head.weight.fill_(0.1)
-    ((value(rows, policy.states(rows)) - 1) ** 2).sum().backward()
+    ((value(rows, policy(rows).hidden) - 1) ** 2).sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for _, parameter in value.trained_parameters())
     assert any(parameter.grad is not None and parameter.grad.any() for _, parameter in policy.trained_parameters())
 

@@ -6,6 +6,9 @@ POLICY_MODEL = "models/test_policy.py"
 RECOMPUTING = "models/test_recomputing.py"
 SAMPLER = "rollout/test_sampler.py"
 
+PACKING = "batches/test_packing.py"
+TRUNK = "models/test_trunk.py"
+
 MUTATIONS = [
     Mutation(
         "the log-probability is read one state late",
@@ -153,5 +156,68 @@ MUTATIONS = [
         "nn.init.zeros_(head.weight)",
         "nn.init.normal_(head.weight)",
         ("models/test_value.py",),
+    ),
+    Mutation(
+        "answers to one prompt see each other",
+        "batches/packing.py",
+        "(part[:, :, None] == part[:, None, :]) | (part[:, None, :] == 0)",
+        "(part[:, :, None] >= part[:, None, :])",
+        (PACKING, TRUNK),
+    ),
+    Mutation(
+        "a packed answer goes on counting where the one before it ended",
+        "batches/packing.py",
+        "row * plain + own, own, number",
+        "row * plain + own, torch.arange(filled, end), number",
+        (PACKING, TRUNK),
+    ),
+    Mutation(
+        "a packed answer is read from where the next one stands",
+        "batches/packing.py",
+        "g * wide + torch.arange(filled, end)",
+        "g * wide + torch.arange(filled, end) + 1",
+        (PACKING, TRUNK),
+    ),
+    Mutation(
+        "rows are packed however much their attention costs",
+        "batches/packing.py",
+        "    if len(of_prompt) * wide * (6 * width + wide) >= len(rows) * plain * (6 * width + plain):\n        return None\n",
+        "",
+        (PACKING,),
+    ),
+    Mutation(
+        "a shared prompt is never packed",
+        "models/trunk.py",
+        "packed(rows, body.config.hidden_size) if _packs(body, rows) else None",
+        "None",
+        (TRUNK,),
+    ),
+    Mutation(
+        "packing forgets an attention window",
+        "models/trunk.py",
+        "and (window is None or rows.token_ids.shape[1] <= window)",
+        "",
+        (TRUNK,),
+    ),
+    Mutation(
+        "prompts that begin alike count as one",
+        "batches/tokens.py",
+        "numbers.setdefault(row.prompt, len(numbers))",
+        "numbers.setdefault(row.prompt[:2], len(numbers))",
+        ("batches/test_tokens.py",),
+    ),
+    Mutation(
+        "micro-batches part the answers to one prompt",
+        "batches/tokens.py",
+        "siblings.setdefault(prompts[row], []).append(row)",
+        "siblings.setdefault(row, []).append(row)",
+        ("batches/test_tokens.py",),
+    ),
+    Mutation(
+        "minibatches part the answers to one prompt",
+        "trainers/minibatches.py",
+        "return place[groups].argsort(stable=True)",
+        "return permutation(len(groups), seed, *names)",
+        ("trainers/test_minibatches.py",),
     ),
 ]

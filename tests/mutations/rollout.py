@@ -8,9 +8,9 @@ MUTATIONS = [
     Mutation(
         "the stop token is not included",
         "rollout/sampler.py",
-        "            tokens[row].append(token)\n            logprobs[row].append(logprob)\n",
-        "            if token != stop_id or not tokens[row]:\n"
-        "                tokens[row].append(token)\n                logprobs[row].append(logprob)\n",
+        "                answers.tokens[row].append(token)\n                answers.logprobs[row].append(logprob)\n",
+        "                if token != stop_id or not answers.tokens[row]:\n"
+        "                    answers.tokens[row].append(token)\n                    answers.logprobs[row].append(logprob)\n",
         (SAMPLER,),
     ),
     Mutation(
@@ -22,23 +22,23 @@ MUTATIONS = [
     ),
     Mutation(
         "left padding shifts the positions",
-        "rollout/sampler.py",
+        "rollout/decoding.py",
         "(mask.cumsum(-1) - 1).clamp(min=0)",
         "torch.arange(width).expand_as(mask)",
         (SAMPLER,),
     ),
     Mutation(
         "the positions stand still",
-        "rollout/sampler.py",
+        "rollout/decoding.py",
         "self.positions = self.positions + 1",
         "pass",
         (SAMPLER,),
     ),
     Mutation(
         "rows that stopped leave the wrong keys behind",
-        "rollout/sampler.py",
-        "self.cache.batch_select_indices(index)",
-        "self.cache.batch_select_indices(torch.arange(len(index), device=index.device))",
+        "rollout/decoding.py",
+        "self._cache.batch_select_indices(index)",
+        "self._cache.batch_select_indices(torch.arange(len(index), device=index.device))",
         (SAMPLER,),
     ),
     Mutation(
@@ -102,6 +102,48 @@ MUTATIONS = [
         "rollout/sampler.py",
         "longest + sampling.max_new_tokens > context",
         "longest > context",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "the trunk's activations at the stop token are not kept",
+        "rollout/sampler.py",
+        "is_done = has_stopped if answers.trunk is None else is_read",
+        "is_done = has_stopped",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "the states kept are those after the token",
+        "rollout/sampler.py",
+        "        answers.states[rows, step] = decoder.states\n",
+        "        answers.states[rows, max(step - 1, 0)] = decoder.states\n",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "the trunk's activations are those of a layer below",
+        "rollout/decoding.py",
+        "[self.trunk.num_layers - 1]",
+        "[max(self.trunk.num_layers - 2, 0)]",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "a prompt's activations are read from its padding",
+        "rollout/sampler.py",
+        "prompt[len(prompt) - num_prompt :]",
+        "prompt[:num_prompt]",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "a full cache loses its tokens",
+        "rollout/decoding.py",
+        "    buffer[:, :, : x.shape[2]] = x\n",
+        "    buffer[:, :, : x.shape[2]] = 0\n",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "a token is looked for in the block before its own",
+        "rollout/sampler.py",
+        "nn.functional.pad(up_to_block, (1, 0)).gather(-1, block)",
+        "nn.functional.pad(up_to_block, (1, 0)).gather(-1, (block - 1).clamp(min=0))",
         (SAMPLER,),
     ),
 ]

@@ -16,7 +16,8 @@ from plaudit.models.load import load_codec
 from plaudit.models.policy import PolicyModel, TrainLayers
 from plaudit.models.tiny import tiny_model
 from plaudit.models.trunk import SPLITTABLE
-from plaudit.rollout.sampler import Sampling, _Decoder, answer_uniforms, drawn, sampled
+from plaudit.rollout.decoding import Decoder
+from plaudit.rollout.sampler import Sampling, answer_uniforms, drawn, sampled
 from plaudit.schemas.conversation import user
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.prompts import EncodedPrompt, TooLong, encoded_prompts
@@ -128,6 +129,30 @@ def test_the_sampler_and_the_learner_agree(architecture: str, temperature: float
     assert (policy(rows, 2.0).logprobs - rollouts.logprobs).abs().max() > 0.1
 
 
+@pytest.mark.parametrize("batch_size", [4, 64])
+@pytest.mark.parametrize("architecture", sorted(SPLITTABLE))
+def test_what_the_sampler_keeps_is_what_the_learner_would_compute(architecture: str, batch_size: int) -> None:
+    """The trunk's activations at every token, the stop token included, and the states the tokens were chosen from."""
+    policy = PolicyModel(random_model(architecture), TrainLayers(kind="upper", num_upper=1))
+    trunk = policy.branch.trunk
+    assert trunk is not None
+    sampling = Sampling(max_new_tokens=12, batch_size=batch_size)
+    kept = sampled(policy.sampler(), CODEC, PROMPTS, sampling, num_answers=3, seed=0, keep_states=True, trunk=trunk)
+    plain = sample(policy.sampler(), batch_size=batch_size)
+    assert answers_of(kept) == answers_of(plain)
+    assert torch.equal(kept.logprobs, plain.logprobs)
+    assert not bool(kept.finished.all())
+    assert bool(kept.finished.any())
+    rows, computed = kept.rows, trunk.prepared(plain.rows)
+    assert rows.trunk_key == trunk.key
+    assert rows.trunk is not None
+    assert computed.trunk is not None
+    assert torch.allclose(rows.trunk[rows.attention_mask], computed.trunk[rows.attention_mask], atol=1e-5)
+    assert kept.states is not None
+    assert torch.allclose(kept.states[rows.answer_mask], policy(computed).hidden[rows.answer_mask], atol=1e-5)
+    (policy(rows).logprobs * kept.states.sum(-1)).sum().backward()  # and it can be learnt from
+
+
 def test_what_was_sampled_can_be_learnt_from() -> None:
     """No tensor of a rollout is an inference tensor, which autograd would refuse to keep."""
     model = random_model()
@@ -201,7 +226,7 @@ def test_equal_prompts_in_one_call_get_different_answers(batch_size: int) -> Non
 def test_left_padding_does_not_change_the_logits(architecture: str) -> None:
     """Neither after the prompt nor after a token more: positions start where the prompt does."""
     model = random_model(architecture)
-    together = _Decoder(model, PROMPTS, 2, CODEC.pad_id)
+    together = Decoder(model, PROMPTS, 2, CODEC.pad_id)
     first = together.logits.clone()
     together.advance(torch.full((8,), 100))
     for i, prompt in enumerate(PROMPTS):
@@ -285,6 +310,20 @@ def test_draws_at_the_ends_are_tokens_that_can_be_drawn() -> None:
     never_first_or_last = torch.tensor([[0.0, 0.4, 0.6, 0.0]]).log()
     for uniform, expected in [(0.0, 1), (0.3999, 1), (0.4001, 2), (1 - 2**-53, 2)]:
         assert drawn(never_first_or_last, torch.tensor([uniform], dtype=torch.float64)).item() == expected
+
+
+@pytest.mark.parametrize("num_tokens", [255, 256, 257, 1000])
+def test_a_large_vocabulary_is_drawn_from_as_by_running_sums(num_tokens: int) -> None:
+    """Against a loop that adds probability to probability until the number is passed."""
+    generator = torch.Generator().manual_seed(num_tokens)
+    logits = 3 * torch.randn((40, num_tokens), generator=generator)
+    logits[:, ::3] = -math.inf
+    uniforms = torch.rand(40, generator=generator, dtype=torch.float64)
+    found = drawn(logits, uniforms).tolist()
+    for row, uniform, token in zip(logits.double().exp().tolist(), uniforms.tolist(), found, strict=True):
+        below = sum(row[:token]) / sum(row)
+        assert row[token] > 0
+        assert below - 1e-6 <= uniform <= below + row[token] / sum(row) + 1e-6
 
 
 def chi_square(observed: Tensor, expected: Tensor) -> float:

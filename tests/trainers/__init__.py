@@ -55,7 +55,7 @@ rate of 8 and the constants of 18. Each line names what must hold, then the test
         trainers/test_ppo.py test_an_updates_numbers_are_means_over_its_answer_tokens
         equivalence/test_ppo_by_hand.py test_two_steps
     23 a fresh permutation each epoch; N minibatches are N optimiser steps
-        trainers/test_ppo.py test_all_answers_take_part_once_an_epoch_in_a_new_order
+        trainers/test_ppo.py test_all_answers_take_part_once_an_epoch_in_a_new_order_with_their_siblings
         trainers/test_ppo.py test_minibatches_times_epochs_are_that_many_optimiser_steps
     24 the first minibatch's ratio is 1
         trainers/test_ppo.py test_the_first_minibatchs_ratio_is_one

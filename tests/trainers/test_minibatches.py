@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plaudit.trainers.minibatches import held_out, permutation, split_evenly
+from plaudit.trainers.minibatches import held_out, permutation, split_evenly, together
 
 seeds = st.integers(0, 2**40)
 
@@ -28,6 +28,16 @@ def test_other_names_and_seeds_give_other_orders() -> None:
 def test_an_order_is_the_same_on_every_machine() -> None:
     """Pinned: an old run can be made again."""
     assert permutation(8, 3, "minibatches", 1, 0).tolist() == [5, 1, 4, 2, 3, 7, 0, 6]
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=9), seeds)
+def test_groups_are_permuted_and_their_rows_stay_together(sizes: list[int], seed: int) -> None:
+    groups = [number for number, size in enumerate(sizes) for _ in range(size)]
+    found = together(torch.tensor(groups), seed, "a").tolist()
+    expected = []
+    for number in permutation(len(sizes), seed, "a").tolist():
+        expected += [row for row, group in enumerate(groups) if group == number]
+    assert found == expected
 
 
 @given(st.integers(1, 60), st.data())

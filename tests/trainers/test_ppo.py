@@ -24,9 +24,9 @@ def captured(ppo: PPO, step: int = 0) -> tuple[Experience, Targets, dict[str, fl
     seen: list[Targets] = []
     descend = ppo._descend
 
-    def spy(targets: Targets, number: int) -> dict[str, float]:
+    def spy(targets: Targets, siblings: Tensor, number: int) -> dict[str, float]:
         seen.append(targets)
-        return descend(targets, number)
+        return descend(targets, siblings, number)
 
     ppo._descend = spy  # type: ignore[method-assign]
     found, metrics = ppo.step(step)
@@ -252,8 +252,9 @@ def test_an_updates_numbers_are_means_over_its_answer_tokens(start: str, garbage
         assert found[name] == pytest.approx(value, abs=1e-4), name
 
 
-def test_all_answers_take_part_once_an_epoch_in_a_new_order(start: str) -> None:
-    ppo = new_ppo(start, num_epochs=3, num_minibatches=4, num_steps=2)
+def test_all_answers_take_part_once_an_epoch_in_a_new_order_with_their_siblings(start: str) -> None:
+    eight = experience(prompts_per_step=8)
+    ppo = new_ppo(start, num_epochs=3, num_minibatches=4, num_steps=2, experience=eight)
     seen: list[list[int]] = []
     update = ppo._update
 
@@ -266,8 +267,9 @@ def test_all_answers_take_part_once_an_epoch_in_a_new_order(start: str) -> None:
     ppo.step(1)
     epochs = [[*seen[i], *seen[i + 1], *seen[i + 2], *seen[i + 3]] for i in range(0, len(seen), 4)]
     assert len(epochs) == 6
-    assert all(sorted(order) == list(range(8)) for order in epochs)
+    assert all(sorted(order) == list(range(16)) for order in epochs)
     assert len({tuple(order) for order in epochs}) == 6
+    assert all({i ^ 1 for i in index} == set(index) for index in seen)  # answers 0 and 1 are to one prompt, 2 and 3 ...
 
 
 def test_the_metrics_of_the_answers(start: str) -> None:

@@ -145,7 +145,7 @@ def test_a_critic_begun_as_the_reward_model_starts_at_its_scores_and_leaves_it_a
     again = scorer(found.prompts, found.rollouts).total
     assert torch.equal(again, found.raw.total)  # the critic has learnt, the scorer has not
     with torch.no_grad():
-        moved_values = ppo.value(found.rows, ppo.policy.states(found.rows))
+        moved_values = ppo.value(found.rows, ppo.policy(found.rows).hidden)
     assert (moved_values - targets.old_values).abs().max() > 1e-3
 
 

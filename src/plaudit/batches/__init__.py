@@ -6,7 +6,7 @@ field is filled in later except by making a new record.
 
 from plaudit.batches.preferences import EncodedGroup, PreferenceRows, collated_groups
 from plaudit.batches.rollouts import Rollouts
-from plaudit.batches.tokens import EncodedRow, TokenRows, collated, micro_batches
+from plaudit.batches.tokens import EncodedRow, TokenRows, collated
 
 __all__ = [
     "EncodedGroup",
@@ -16,5 +16,4 @@ __all__ = [
     "TokenRows",
     "collated",
     "collated_groups",
-    "micro_batches",
 ]

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from plaudit.batches.tokens import EncodedRow, TokenRows, collated
+from plaudit.batches.tokens import EncodedRow, TokenRows, collated, portions
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +90,11 @@ class PreferenceRows:
     def micro_batches(self, max_rows: int) -> list[Self]:
         """The groups in portions of at most `max_rows` answers, never one group in two; longest first."""
         group_of_row = self.group_of_row.cpu()
-        sizes = torch.bincount(group_of_row, minlength=self.num_groups)
         longest = torch.zeros(self.num_groups, dtype=torch.long)
         longest.scatter_reduce_(0, group_of_row, self.rows.lengths.cpu(), reduce="amax")
-        portions: list[list[int]] = [[]]
-        filled = 0
-        for group in longest.argsort(descending=True, stable=True).tolist():
-            if portions[-1] and filled + int(sizes[group]) > max_rows:
-                portions.append([])
-                filled = 0
-            portions[-1].append(group)
-            filled += int(sizes[group])
-        return [self.select_groups(torch.tensor(portion)) for portion in portions]
+        by_length = longest.argsort(descending=True, stable=True).tolist()
+        filled = portions([(group_of_row == group).nonzero().flatten().tolist() for group in by_length], max_rows)
+        return [self.select_groups(group_of_row[portion].unique_consecutive()) for portion in filled]
 
 
 def collated_groups(groups: Sequence[EncodedGroup], pad_id: int) -> PreferenceRows:

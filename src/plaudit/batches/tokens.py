@@ -23,6 +23,11 @@ class EncodedRow:
         if len(self.token_ids) != len(self.answer_mask):
             raise ValueError(f"one mask entry a token: {len(self.token_ids)} ids, {len(self.answer_mask)} mask entries")
 
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        """The tokens before the first that counts."""
+        return self.token_ids[: self.answer_mask.index(True)] if any(self.answer_mask) else self.token_ids
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRows:
@@ -32,6 +37,9 @@ class TokenRows:
     token_ids   P Q a s .      attention_mask 1 1 1 1 0      answer_mask 0 0 1 1 0
     The log-probability of column t is read from the hidden state of column t - 1, so column 0 never counts.
 
+    `prompt_index` gives rows that begin with the same prompt (all tokens before the first that counts) the same number: a
+    network may read that prompt once for all of them. None where nothing is known of it.
+
     `trunk` holds the activations where the trained layers begin, if the layers below are frozen and were run already;
     `trunk_key` names those layers, so that no other network takes them for its own.
     """
@@ -39,6 +47,7 @@ class TokenRows:
     token_ids: Int[Tensor, "B T"]
     attention_mask: Bool[Tensor, "B T"]
     answer_mask: Bool[Tensor, "B T"]
+    prompt_index: Int[Tensor, "B"] | None = None
     trunk: Float[Tensor, "B T D"] | None = None
     trunk_key: str = ""
 
@@ -75,8 +84,24 @@ class TokenRows:
             token_ids=self.token_ids[index][cut],
             attention_mask=self.attention_mask[index][cut],
             answer_mask=self.answer_mask[index][cut],
+            prompt_index=None if self.prompt_index is None else self.prompt_index[index],
             trunk=None if self.trunk is None else self.trunk[index][cut],
         )
+
+    def micro_batches(self, size: int, index: Int[Tensor, "part"] | None = None) -> Iterator[Int[Tensor, "micro"]]:
+        """Indices of the rows (of those at `index`) in portions of at most `size`, longest first.
+
+        Rows of similar length share their padding, and answers to one prompt stay together, as far as they fit, so that the
+        prompt is read once. Losses have global denominators, so the split changes no number beyond rounding.
+        """
+        lengths, wanted = self.lengths.tolist(), range(len(self)) if index is None else index.tolist()
+        prompts = range(len(self)) if self.prompt_index is None else self.prompt_index.tolist()
+        siblings: dict[int, list[int]] = {}
+        for row in wanted:
+            siblings.setdefault(prompts[row], []).append(row)
+        groups = [rows[i : i + size] for rows in siblings.values() for i in range(0, len(rows), size)]
+        groups.sort(key=lambda rows: max(lengths[row] for row in rows), reverse=True)
+        yield from map(torch.tensor, portions(groups, size))
 
     def with_trunk(self, trunk: Float[Tensor, "B T D"], key: str) -> Self:
         """The same rows with the activations of the frozen layers of that name."""
@@ -89,6 +114,7 @@ class TokenRows:
             token_ids=self.token_ids.to(device),
             attention_mask=self.attention_mask.to(device),
             answer_mask=self.answer_mask.to(device),
+            prompt_index=None if self.prompt_index is None else self.prompt_index.to(device),
             trunk=None if self.trunk is None else self.trunk.to(device),
         )
 
@@ -110,15 +136,16 @@ def collated(rows: Sequence[EncodedRow], pad_id: int) -> TokenRows:
         token_ids[i, : len(row.token_ids)] = torch.tensor(row.token_ids)
         attention_mask[i, : len(row.token_ids)] = True
         answer_mask[i, : len(row.answer_mask)] = torch.tensor(row.answer_mask)
-    return TokenRows(token_ids, attention_mask, answer_mask)
+    numbers: dict[tuple[int, ...], int] = {}
+    prompt_index = torch.tensor([numbers.setdefault(row.prompt, len(numbers)) for row in rows])
+    return TokenRows(token_ids, attention_mask, answer_mask, prompt_index)
 
 
-def micro_batches(
-    index: Int[Tensor, "part"], lengths: Int[Tensor, "num"], micro_batch_size: int
-) -> Iterator[Int[Tensor, "micro"]]:
-    """The rows at `index` in micro-batches, longest first, so that rows of similar length share their padding.
-
-    Losses have global denominators, so the split changes no number beyond rounding.
-    """
-    by_length = index[lengths[index].argsort(descending=True, stable=True)]
-    yield from by_length.split(micro_batch_size)
+def portions(groups: Sequence[Sequence[int]], size: int) -> list[list[int]]:
+    """The members of the groups, in order, in portions of at most `size`; a group is never divided, whatever its size."""
+    filled: list[list[int]] = [[]]
+    for group in groups:
+        if filled[-1] and len(filled[-1]) + len(group) > size:
+            filled.append([])
+        filled[-1] += group
+    return filled

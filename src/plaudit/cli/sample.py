@@ -14,7 +14,7 @@ from plaudit.cli.scoring import checked_prompts
 from plaudit.formats import Shape, open_records, write_records
 from plaudit.formats.columns import names_from
 from plaudit.models.load import Precision, device_for
-from plaudit.rollout import Sampling, sampled
+from plaudit.rollout import Sampling, decoded_together, sampled
 from plaudit.runs import Progress
 from plaudit.schemas.conversation import assistant
 from plaudit.schemas.errors import PlauditError
@@ -92,10 +92,8 @@ class SampleCommand:
         model = answering_model(self.model, self.precision, device_for(self.device))
         made_by: dict[str, JsonValue] = {"model": self.model, "seed": self.seed, "sampling": asdict(self.sampling)}
         rankings: list[Ranking] = []
-        portion = max(1, self.sampling.batch_size // self.num_answers)
         with Progress("sampling", total=len(prompts)) as progress:
-            for start in range(0, len(prompts), portion):
-                part = prompts[start : start + portion]
+            for part in decoded_together(prompts, self.sampling, self.num_answers):
                 rollouts = sampled(model, codec, part, self.sampling, num_answers=self.num_answers, seed=self.seed)
                 finished = rollouts.finished.tolist()
                 for i, prompt in enumerate(part):

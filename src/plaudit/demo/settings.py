@@ -78,7 +78,7 @@ class DemoConfig:
     @property
     def upper(self) -> TrainLayers:
         """What reward model, PPO, DPO and RLOO train."""
-        return TrainLayers(kind="upper", num_upper=1 if self.is_dry else 8)
+        return TrainLayers(kind="upper", num_upper=1 if self.is_dry else 6)
 
     def sft(self) -> SFTConfig:
         """The fine-tuning."""
@@ -101,7 +101,7 @@ class DemoConfig:
             out=str(self.folder / "reward"),
             train=self.upper,
             optimiser=OptimiserConfig(learning_rate=1e-3 if self.is_dry else 2e-4),
-            epochs=EpochsConfig(num_epochs=3, batch_size=4, micro_batch_size=16, checkpoint=False),
+            epochs=EpochsConfig(num_epochs=2, batch_size=4, micro_batch_size=16, checkpoint=False),
             validation_frac=0.0,
             # The panel ranked the SFT model's own answers, so these are the reference's.
             normalise_on="data",
@@ -128,6 +128,7 @@ class DemoConfig:
             experience=self.experience(),
             num_steps=4 if self.is_dry else 30,
             num_epochs=1,
+            micro_batch_size=24,
             optimiser=self._online(),
             kl_coef=0.05,
             # A critic of twenty-odd steps explains little: an answer's worth is told to all its tokens, against its siblings.
@@ -159,7 +160,7 @@ class DemoConfig:
         )
 
     def _online(self) -> OptimiserConfig:
-        rate = 1e-3 if self.is_dry else 5.5e-5
+        rate = 1e-3 if self.is_dry else 5e-5
         return OptimiserConfig(learning_rate=rate, schedule=Schedule.LINEAR, warmup_frac=0.05, eps=1e-5)
 
     def dpo(self) -> DPOConfig:

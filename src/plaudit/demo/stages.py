@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from plaudit.batches.rollouts import Rollouts
 from plaudit.demo.settings import NUM_ANSWERS, PER_PROMPT, DemoConfig
 from plaudit.demo.utility import HiddenUtility, Question
 from plaudit.evaluation.answers import AnswerSets, Entrant, best_of_n
@@ -14,9 +15,10 @@ from plaudit.formats.native import write as write_native
 from plaudit.models.load import device_for, load_codec
 from plaudit.models.policy import PolicyModel, load_policy
 from plaudit.models.reward import load_reward_model
+from plaudit.models.trunk import Trunk
 from plaudit.rewards.textual import completions
-from plaudit.rollout.sampler import sampled
-from plaudit.runs import spawn_seed
+from plaudit.rollout.sampler import decoded_together, sampled
+from plaudit.runs import Progress, spawn_seed
 from plaudit.schemas.feedback import Demonstration, Ranking
 from plaudit.schemas.protocols import Completion
 from plaudit.testing.people import default_panel, panel_rankings
@@ -30,16 +32,40 @@ def policy_of(config: DemoConfig, stage: str) -> PolicyModel:
     )
 
 
+def _rollouts_of(
+    config: DemoConfig,
+    policy: PolicyModel,
+    stage: str,
+    questions: Sequence[Question],
+    num_answers: int,
+    purpose: str,
+    trunk: Trunk | None = None,
+) -> list[Rollouts]:
+    """Answers of a stage's model, portion by portion, with the trunk's activations where it is given."""
+    codec = load_codec(config.model_of(stage))
+    prompts, _ = encoded_prompts([q.prompt for q in questions], codec, max_tokens=512, too_long=TooLong.REFUSE)
+    seed, model = spawn_seed(config.seed, "answers", purpose), policy.sampler()
+    portions = []
+    with Progress(f"{purpose}: questions answered", total=len(prompts)) as progress:
+        for part in decoded_together(prompts, config.sampling, num_answers):
+            portions.append(
+                sampled(model, codec, part, config.sampling, num_answers=num_answers, seed=seed, trunk=trunk)
+            )
+            progress.advance(len(part))
+    return portions
+
+
+def _by_question(portions: Sequence[Rollouts], num_answers: int) -> list[list[Completion]]:
+    flat = [answer for rollouts in portions for answer in completions(rollouts)]
+    return [flat[i : i + num_answers] for i in range(0, len(flat), num_answers)]
+
+
 def answers_of(
     config: DemoConfig, stage: str, questions: Sequence[Question], *, num_answers: int, purpose: str
 ) -> list[list[Completion]]:
     """`num_answers` answers of a stage's model to each question; `purpose` keeps their random numbers apart."""
-    policy, codec = policy_of(config, stage), load_codec(config.model_of(stage))
-    prompts, _ = encoded_prompts([q.prompt for q in questions], codec, max_tokens=512, too_long=TooLong.REFUSE)
-    seed = spawn_seed(config.seed, "answers", purpose)
-    rollouts = sampled(policy.sampler(), codec, prompts, config.sampling, num_answers=num_answers, seed=seed)
-    flat = completions(rollouts)
-    return [flat[i : i + num_answers] for i in range(0, len(flat), num_answers)]
+    portions = _rollouts_of(config, policy_of(config, stage), stage, questions, num_answers, purpose)
+    return _by_question(portions, num_answers)
 
 
 def collected_rankings(config: DemoConfig, questions: Sequence[Question], utility: HiddenUtility) -> list[Ranking]:
@@ -69,16 +95,13 @@ def measured(
 ) -> Entrant:
     """A trained model as an entrant: its answers, their KL to the SFT model, its perplexity on held-out demonstrations."""
     policy, sft = policy_of(config, stage), policy_of(config, "sft")
-    codec = load_codec(config.model_of(stage))
-    prompts, _ = encoded_prompts([q.prompt for q in questions], codec, max_tokens=512, too_long=TooLong.REFUSE)
-    seed = spawn_seed(config.seed, "answers", f"evaluate {stage}")
-    rollouts = sampled(policy.sampler(), codec, prompts, config.sampling, num_answers=NUM_ANSWERS, seed=seed)
-    kl = kl_to_reference(policy, as_reference(sft), [rollouts], temperature=config.sampling.temperature)
-    flat = completions(rollouts)
+    trunk = None if policy.mixed else policy.branch.trunk
+    portions = _rollouts_of(config, policy, stage, questions, NUM_ANSWERS, f"evaluate {stage}", trunk)
+    kl = kl_to_reference(policy, as_reference(sft), portions, temperature=config.sampling.temperature)
     return Entrant(
         name,
-        [flat[i : i + NUM_ANSWERS] for i in range(0, len(flat), NUM_ANSWERS)],
+        _by_question(portions, NUM_ANSWERS),
         cpu_seconds=cpu,
         kl=kl.k1,
-        perplexity=perplexity_of(policy, codec, held).value,
+        perplexity=perplexity_of(policy, load_codec(config.model_of(stage)), held).value,
     )

@@ -1,10 +1,10 @@
 """What the simulated people care about: a documented utility with six parts, hidden from training.
 
-    points   0.45  each sentence makes a point: it says something of the subject (laundry, plants, ...), with words that
+    points   0.55  each sentence makes a point: it says something of the subject (laundry, plants, ...), with words that
                    people's reference answers use on it more than on others, not in the question and not said before; and it
                    is short (full marks up to 10 words, none at 18); the mean over the sentences, over three where there
                    are fewer
-    content  0.20  agreement with the better of two reference answers to this question: F1 of content words, rare words
+    content  0.10  agreement with the better of two reference answers to this question: F1 of content words, rare words
                    weighing more; the square root of it, full marks from F1 0.2
     brevity  0.15  full marks from 16 to 26 words, none at 4 or 40
     plain    0.10  few words of three syllables or more: none at one in seven
@@ -30,8 +30,8 @@ from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.protocols import Completion, TextScore
 
 WEIGHTS: Mapping[str, float] = {
-    "points": 0.45,
-    "content": 0.20,
+    "points": 0.55,
+    "content": 0.10,
     "brevity": 0.15,
     "plain": 0.10,
     "fluency": 0.05,

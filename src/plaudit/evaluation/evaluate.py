@@ -33,7 +33,7 @@ from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import PolicyModel, TrainLayers, load_policy
 from plaudit.models.reward import load_reward_model
 from plaudit.rewards.textual import completions
-from plaudit.rollout.sampler import Sampling, sampled
+from plaudit.rollout.sampler import Sampling, decoded_together, sampled
 from plaudit.runs import PhaseTimer, Progress, RunDirectory, installed_versions, peak_rss_mb, spawn_seed
 from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.errors import PlauditError
@@ -227,10 +227,9 @@ class _Contender:
 
     def answered(self, config: EvaluateConfig, demonstrations: Sequence[Demonstration], timer: PhaseTimer) -> _Answered:
         """Its answers, and its perplexity where there are demonstrations."""
-        portions, size = [], max(1, config.sampling.batch_size // config.num_answers)
+        portions, model = [], self.policy.sampler()
         with timer("sample"), Progress(f"answers of {self.name}", total=len(self.prompts)) as progress:
-            for start in range(0, len(self.prompts), size):
-                part, model = self.prompts[start : start + size], self.policy.sampler()
+            for part in decoded_together(self.prompts, config.sampling, config.num_answers):
                 portions.append(
                     sampled(model, self.codec, part, config.sampling, num_answers=config.num_answers, seed=self.seed)
                 )

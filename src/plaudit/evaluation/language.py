@@ -14,7 +14,7 @@ from torch import Tensor
 
 from plaudit.algorithms.kl import k1, k3
 from plaudit.batches.rollouts import Rollouts
-from plaudit.batches.tokens import TokenRows, collated, micro_batches
+from plaudit.batches.tokens import TokenRows, collated
 from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import Policy, PolicyModel, Reference, TrainLayers, load_policy
 from plaudit.schemas.conversation import prompt_id
@@ -30,7 +30,7 @@ def _in_portions(
 ) -> Float[Tensor, "B T"]:
     """The log-probabilities of all rows on the CPU, computed a few rows of similar length at a time."""
     found = torch.zeros(rows.token_ids.shape)
-    for part in micro_batches(torch.arange(len(rows)), rows.lengths.cpu(), micro_batch_size):
+    for part in rows.micro_batches(micro_batch_size):
         chosen = rows.select(part.to(rows.token_ids.device))
         found[part, : chosen.token_ids.shape[1]] = logprobs_of(chosen).float().cpu()
     return found

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from plaudit.batches.tokens import collated, micro_batches
+from plaudit.batches.tokens import collated
 from plaudit.evaluation.reward_quality import JudgedPairs, RewardQuality, reward_quality
 from plaudit.models.reward import RewardModel
 from plaudit.schemas.conversation import Messages, assistant, prompt_id
@@ -42,7 +42,7 @@ class RewardModelScorer:
             return scores
         rows = collated(encoded, self._codec.pad_id)
         device = self._reward.head.weight.device
-        for part in micro_batches(torch.arange(len(rows)), rows.lengths, self._micro_batch_size):
+        for part in rows.micro_batches(self._micro_batch_size):
             scores[part] = self._reward(rows.select(part).to(device)).double().cpu()
         return scores
 

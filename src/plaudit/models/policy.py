@@ -136,10 +136,6 @@ class PolicyModel(nn.Module):
     def forward(self, rows: TokenRows, temperature: float = 1.0) -> TokenStats:
         return answer_stats(self.branch(rows), self.head, rows, temperature, mixed=self.mixed)
 
-    def states(self, rows: TokenRows) -> Float[Tensor, "B T D"]:
-        """The state before each token, no head: what a critic on the policy's layers reads."""
-        return before(self.branch(rows))
-
     @property
     def width(self) -> int:
         """The size of a hidden state."""

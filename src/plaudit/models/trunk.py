@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
-from plaudit.batches.tokens import TokenRows, micro_batches
+from plaudit.batches.packing import packed
+from plaudit.batches.tokens import TokenRows
 from plaudit.schemas.errors import PlauditError
 
 # Architectures whose body is: embed, layers, norm, with nothing else done to `inputs_embeds`.
@@ -43,13 +44,32 @@ def arithmetic(device: torch.device, *, mixed: bool) -> AbstractContextManager[o
 def hidden_states(
     body: PreTrainedModel, rows: TokenRows, inputs_embeds: Tensor | None = None, *, mixed: bool = False
 ) -> Float[Tensor, "B T D"]:
-    """The last hidden states of a body over rows, no key-value cache built."""
+    """The last hidden states of a body over rows, no key-value cache built. A prompt that rows share is read once.
+
+    Each row's numbers are what it would get alone, to rounding; padding may hold anything.
+    """
+    packing = packed(rows, body.config.hidden_size) if _packs(body, rows) else None
     inputs = {"input_ids": rows.token_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
+    if packing is None:
+        inputs["attention_mask"] = rows.attention_mask.long()
+    else:
+        inputs = {name: packing.pack(x) for name, x in inputs.items()}
+        inputs |= {"attention_mask": packing.visible_mask[:, None], "position_ids": packing.positions}
     with arithmetic(rows.token_ids.device, mixed=mixed):
-        output = body(**inputs, attention_mask=rows.attention_mask.long(), use_cache=False)
-    hidden = output.last_hidden_state
+        hidden = body(**inputs, use_cache=False).last_hidden_state
     assert isinstance(hidden, Tensor)
-    return hidden
+    return hidden if packing is None else packing.unpack(hidden)
+
+
+def _packs(body: PreTrainedModel, rows: TokenRows) -> bool:
+    """Whether the body takes positions and a mask of its caller's, and looks back over whole rows."""
+    config = body.config
+    window = config.to_dict().get("sliding_window")
+    return (
+        config.model_type in SPLITTABLE
+        and config._attn_implementation == "sdpa"
+        and (window is None or rows.token_ids.shape[1] <= window)
+    )
 
 
 def layers_of(body: PreTrainedModel) -> nn.ModuleList:
@@ -109,7 +129,7 @@ class Trunk:
         if rows.trunk_key == self.key:
             return rows
         kept: Tensor | None = None
-        for part in micro_batches(torch.arange(len(rows)), rows.lengths.cpu(), micro_batch_size):
+        for part in rows.micro_batches(micro_batch_size):
             states = hidden_states(self._lower, rows.select(part), mixed=self.mixed)
             if kept is None:
                 kept = states.new_zeros((*rows.token_ids.shape, states.shape[-1]))

@@ -40,8 +40,7 @@ class LearnedScorer:
     @torch.no_grad()
     def __call__(self, prompts: Sequence[EncodedPrompt], rollouts: Rollouts) -> Scores:
         rows = self._rows(prompts, rollouts)
-        order = rows.lengths.argsort(descending=True, stable=True)
         scores = torch.empty(len(rows))
-        for part in order.split(self._micro_batch_size):
+        for part in rows.micro_batches(self._micro_batch_size):
             scores[part] = self._reward.normalised(rows.select(part)).cpu()
         return Scores(scores)

@@ -7,15 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
-from transformers import DynamicCache, PreTrainedModel
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from plaudit.batches.rollouts import Rollouts
 from plaudit.batches.tokens import EncodedRow, collated, rounded_up
+from plaudit.models.trunk import Trunk
+from plaudit.rollout.decoding import Decoder
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
 from plaudit.text.prompts import EncodedPrompt
+
+# Tokens whose probabilities are summed together before one of them is looked for.
+_BLOCK = 256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,100 +72,80 @@ def answer_uniforms(keys: Sequence[tuple[int | str, ...]], num: int) -> Float[Te
 
 
 def drawn(
-    logprobs: Float[Tensor, "B V"], uniforms: Float[Tensor, "B"], *, top_p: float = 1.0, greedy: bool = False
+    logits: Float[Tensor, "B V"], uniforms: Float[Tensor, "B"], *, top_p: float = 1.0, greedy: bool = False
 ) -> Int[Tensor, "B"]:
-    """One token a row by inverse transform: the first whose cumulative probability exceeds the row's uniform number."""
+    """One token a row by inverse transform: the first whose cumulative probability exceeds the row's uniform number.
+
+    In two steps, first among blocks of tokens and then within the block found, so that double precision is spent on a few
+    hundred sums a row instead of the whole vocabulary.
+    """
     if greedy:
-        return logprobs.argmax(-1)
-    probabilities = logprobs.double().exp()
+        return logits.argmax(-1)
+    probabilities = logits.softmax(-1)
     if top_p < 1.0:
         ordered, order = probabilities.sort(dim=-1, descending=True)
         outside = ordered.cumsum(-1) - ordered >= top_p
         probabilities = probabilities.scatter(-1, order, ordered.masked_fill(outside, 0.0))
-    cumulative = probabilities.cumsum(-1)
-    thresholds = uniforms[:, None] * cumulative[:, -1:]
-    tokens = torch.searchsorted(cumulative, thresholds, right=True).squeeze(-1)
-    return tokens.clamp(max=logprobs.shape[-1] - 1)
+    num_tokens = logits.shape[-1]
+    blocks = nn.functional.pad(probabilities, (0, -num_tokens % _BLOCK)).unflatten(-1, (-1, _BLOCK))
+    up_to_block = blocks.sum(-1, dtype=torch.float64).cumsum(-1)
+    thresholds = uniforms[:, None] * up_to_block[:, -1:]
+    block = _first_above(up_to_block, thresholds)
+    before = nn.functional.pad(up_to_block, (1, 0)).gather(-1, block)
+    inside = blocks.take_along_dim(block[..., None], dim=1).squeeze(1).double().cumsum(-1)
+    return (block * _BLOCK + _first_above(inside, thresholds - before)).squeeze(-1).clamp(max=num_tokens - 1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoded:
-    tokens: list[list[int]]
-    logprobs: list[list[float]]
+def _first_above(cumulative: Float[Tensor, "B n"], thresholds: Float[Tensor, "B 1"]) -> Int[Tensor, "B 1"]:
+    """The first column above the threshold; the last one that adds anything, where rounding left none."""
+    adds = cumulative.diff(dim=-1, prepend=torch.zeros_like(cumulative[:, :1])) > 0
+    last = (adds * torch.arange(1, cumulative.shape[1] + 1, device=adds.device)).max(-1, keepdim=True).values - 1
+    return torch.searchsorted(cumulative, thresholds, right=True).minimum(last.clamp(min=0))
 
 
-class _Decoder:
-    """One batch of answers being decoded. Prompts are padded on the left here, and only here."""
+class _Answers:
+    """The answers of a portion as they grow: each row's tokens, log-probabilities, states and trunk activations."""
 
-    def __init__(self, model: PreTrainedModel, prompts: Sequence[EncodedPrompt], num_answers: int, pad_id: int) -> None:
-        self.model = model
-        width = max(len(prompt.token_ids) for prompt in prompts)
-        ids = torch.full((len(prompts), width), pad_id, dtype=torch.long)
-        mask = torch.zeros((len(prompts), width), dtype=torch.long)
-        for i, prompt in enumerate(prompts):
-            ids[i, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
-            mask[i, width - len(prompt.token_ids) :] = 1
-        device = model.device
-        self.cache = DynamicCache(config=model.config)
-        logits = self._forward(ids.to(device), mask.to(device), (mask.cumsum(-1) - 1).clamp(min=0).to(device))
-        # The prompt ran once; its keys and values now serve all its answers.
-        self.cache.batch_repeat_interleave(num_answers)
-        self.logits = logits.repeat_interleave(num_answers, dim=0)
-        self.mask = mask.to(device).repeat_interleave(num_answers, dim=0)
-        self.positions = self.mask.sum(-1, keepdim=True)
-
-    def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor) -> Float[Tensor, "B V"]:
-        output = self.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        logits: Tensor = output.logits[:, -1]
-        return logits
-
-    def advance(self, tokens: Int[Tensor, "B"]) -> None:
-        """Appends one token a row and computes the next logits."""
-        self.mask = torch.cat([self.mask, self.mask.new_ones((len(tokens), 1))], dim=-1)
-        self.logits = self._forward(tokens[:, None], self.mask, self.positions)
-        self.positions = self.positions + 1
-
-    def keep(self, index: Int[Tensor, "M"]) -> None:
-        """Drops all rows but these."""
-        self.cache.batch_select_indices(index)
-        self.mask, self.positions, self.logits = self.mask[index], self.positions[index], self.logits[index]
+    def __init__(self, num_rows: int, max_tokens: int, states: Float[Tensor, "B D"], trunk: bool) -> None:
+        self.tokens: list[list[int]] = [[] for _ in range(num_rows)]
+        self.logprobs: list[list[float]] = [[] for _ in range(num_rows)]
+        self.states = states.new_zeros((num_rows, max_tokens, states.shape[-1]))
+        self.trunk = torch.zeros_like(self.states) if trunk else None
 
 
-def _decoded(decoder: _Decoder, uniforms: Float[Tensor, "B num"], sampling: Sampling, stop_id: int) -> _Decoded:
-    num_rows = len(uniforms)
-    tokens: list[list[int]] = [[] for _ in range(num_rows)]
-    logprobs: list[list[float]] = [[] for _ in range(num_rows)]
-    device = decoder.logits.device
+def _decoded(decoder: Decoder, uniforms: Float[Tensor, "B num"], sampling: Sampling, stop_id: int) -> _Answers:
+    num_rows, device = len(uniforms), decoder.logits.device
+    answers = _Answers(num_rows, sampling.max_new_tokens, decoder.states, decoder.trunk is not None)
     uniforms = uniforms.to(device)
     rows, has_stopped = torch.arange(num_rows, device=device), torch.zeros(num_rows, dtype=torch.bool, device=device)
     for step in range(sampling.max_new_tokens):
-        step_logprobs = torch.log_softmax(decoder.logits.float() / sampling.temperature, dim=-1)
-        chosen = drawn(step_logprobs, uniforms[rows, step], top_p=sampling.top_p, greedy=sampling.greedy)
-        chosen_logprobs = step_logprobs.gather(-1, chosen[:, None]).squeeze(-1)
+        logits = decoder.logits.float() / sampling.temperature
+        chosen = drawn(logits, uniforms[rows, step], top_p=sampling.top_p, greedy=sampling.greedy)
+        chosen_logprobs = logits.gather(-1, chosen[:, None]).squeeze(-1) - logits.logsumexp(-1)
         going = zip(rows.tolist(), has_stopped.tolist(), chosen.tolist(), chosen_logprobs.tolist(), strict=True)
         for row, stopped, token, logprob in going:
             if not stopped:
-                tokens[row].append(token)
-                logprobs[row].append(logprob)
+                answers.tokens[row].append(token)
+                answers.logprobs[row].append(logprob)
+        answers.states[rows, step] = decoder.states
+        # The trunk's activations are wanted at the stop token too: where they are kept, its row stays one call longer.
+        is_read = has_stopped
         has_stopped = has_stopped | (chosen == stop_id)
-        num_going = int((~has_stopped).sum())
-        if step + 1 == sampling.max_new_tokens or not num_going:
+        is_done = has_stopped if answers.trunk is None else is_read
+        is_last = step + 1 == sampling.max_new_tokens
+        if bool(is_done.all()) or (is_last and answers.trunk is None):
             break
-        # Rows that have stopped leave by eights: each time the whole cache is copied, and a kernel kept for each size.
-        num_kept = rounded_up(num_going)
+        # Rows leave by eights: each time the whole cache is copied, and a kernel kept for each size.
+        num_kept = rounded_up(int((~is_done).sum()))
         if num_kept < len(rows):
-            index = has_stopped.int().argsort(stable=True)[:num_kept].sort().values
+            index = is_done.int().argsort(stable=True)[:num_kept].sort().values
             decoder.keep(index)
             rows, chosen, has_stopped = rows[index], chosen[index], has_stopped[index]
-        decoder.advance(chosen)
-    return _Decoded(tokens, logprobs)
+        trunk = decoder.advance(chosen)
+        if answers.trunk is not None:
+            assert trunk is not None
+            answers.trunk[rows, step] = trunk
+    return answers
 
 
 def sampled(
@@ -172,12 +157,16 @@ def sampled(
     num_answers: int,
     seed: int,
     step: int = 0,
+    keep_states: bool = False,
+    trunk: Trunk | None = None,
 ) -> Rollouts:
     """`num_answers` answers to each prompt, side by side, with the log-probabilities they were drawn at.
 
     Answer k to a prompt is keyed by (seed, step, prompt id, k); over equal prompts k counts on. At most
-    `sampling.batch_size` are decoded at once, one prompt's answers too. Raises PlauditError for fewer than one answer a
-    prompt, and where the longest prompt with its answer could outgrow the model's context.
+    `sampling.batch_size` are decoded at once, one prompt's answers too. `keep_states` keeps the last hidden states, and
+    `trunk`, which must be the model's own lower layers, the activations above it, so that no learner computes them again.
+    Raises PlauditError for fewer than one answer a prompt, and where the longest prompt with its answer could outgrow the
+    model's context.
     """
     _check_fits(model, prompts, sampling, num_answers)
     was_training = model.training
@@ -185,7 +174,8 @@ def sampled(
     seen: dict[str, int] = {}
     rows: list[EncodedRow] = []
     logprobs: list[list[float]] = []
-    for batch, num in _portions(prompts, num_answers, sampling.batch_size):
+    kept = _Kept([] if keep_states else None, [] if trunk is not None else None)
+    for batch, num in _portions(prompts, sampling, num_answers):
         keys: list[tuple[int | str, ...]] = []
         for prompt in batch:
             first = seen.get(prompt.id, 0)
@@ -194,15 +184,54 @@ def sampled(
         uniforms = answer_uniforms(keys, sampling.max_new_tokens)
         # Only the decoding: a tensor made in inference mode could not take part in the learner's backward pass.
         with torch.inference_mode():
-            decoder = _Decoder(model, batch, num, codec.pad_id)
+            decoder = Decoder(model, batch, num, codec.pad_id, trunk)
             decoded = _decoded(decoder, uniforms, sampling, codec.stop_id)
         for i, answer in enumerate(decoded.tokens):
             prompt_ids = batch[i // num].token_ids
             mask = (False,) * len(prompt_ids) + (True,) * len(answer)
             rows.append(EncodedRow((*prompt_ids, *answer), mask))
+            kept.add(decoder, decoded, i, num, len(prompt_ids))
         logprobs += decoded.logprobs
     model.train(was_training)
-    return _rollouts(rows, logprobs, codec, num_answers)
+    rollouts = _rollouts(rows, logprobs, codec, num_answers)
+    return rollouts if trunk is None and not keep_states else kept.put_into(rollouts, trunk)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the network had in hand for each answer: the states [N, D] its N tokens were chosen from, the trunk's
+    activations [P + N, D] at the prompt's tokens and its own. None where it is not kept."""
+
+    states: list[Float[Tensor, "N D"]] | None
+    trunk: list[Float[Tensor, "L D"]] | None
+
+    def add(self, decoder: Decoder, decoded: _Answers, row: int, num_answers: int, num_prompt: int) -> None:
+        """Takes over what a portion knows of one of its rows."""
+        num = len(decoded.tokens[row])
+        if self.states is not None:
+            self.states.append(decoded.states[row, :num])
+        if self.trunk is not None:
+            assert decoder.prompt_trunk is not None
+            assert decoded.trunk is not None
+            prompt = decoder.prompt_trunk[row // num_answers]
+            self.trunk.append(torch.cat([prompt[len(prompt) - num_prompt :], decoded.trunk[row, :num]]))
+
+    def put_into(self, rollouts: Rollouts, trunk: Trunk | None) -> Rollouts:
+        """The rollouts with all of it, in the columns of the tokens."""
+        rows = rollouts.rows
+        if self.states is not None:
+            rollouts = rollouts.with_states(_spread(self.states, rows.answer_mask))
+        if self.trunk is not None:
+            assert trunk is not None
+            rollouts = rollouts.with_rows(rows.with_trunk(_spread(self.trunk, rows.attention_mask), trunk.key))
+        return rollouts
+
+
+def _spread(parts: Sequence[Float[Tensor, "_ D"]], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+    """The rows of the parts, one after the other, where the mask counts; zeros elsewhere."""
+    spread = parts[0].new_zeros((*mask.shape, parts[0].shape[-1]))
+    spread[mask] = torch.cat(list(parts))
+    return spread
 
 
 def _check_fits(model: PreTrainedModel, prompts: Sequence[EncodedPrompt], sampling: Sampling, num_answers: int) -> None:
@@ -218,14 +247,23 @@ def _check_fits(model: PreTrainedModel, prompts: Sequence[EncodedPrompt], sampli
         )
 
 
+def decoded_together(
+    prompts: Sequence[EncodedPrompt], sampling: Sampling, num_answers: int
+) -> Iterator[Sequence[EncodedPrompt]]:
+    """The prompts in the portions that `sampled` decodes together; a caller who samples these one by one can say how far
+    it has come, and gets the same answers as long as no prompt stands there twice."""
+    per_batch = max(1, sampling.batch_size // max(1, num_answers))
+    for start in range(0, len(prompts), per_batch):
+        yield prompts[start : start + per_batch]
+
+
 def _portions(
-    prompts: Sequence[EncodedPrompt], num_answers: int, batch_size: int
+    prompts: Sequence[EncodedPrompt], sampling: Sampling, num_answers: int
 ) -> Iterator[tuple[Sequence[EncodedPrompt], int]]:
     """Which prompts are decoded together with how many answers each: whole prompts, or one prompt in several portions."""
-    per_batch = max(1, batch_size // num_answers)
-    for start in range(0, len(prompts), per_batch):
-        for first in range(0, num_answers, batch_size):
-            yield prompts[start : start + per_batch], min(batch_size, num_answers - first)
+    for batch in decoded_together(prompts, sampling, num_answers):
+        for first in range(0, num_answers, sampling.batch_size):
+            yield batch, min(sampling.batch_size, num_answers - first)
 
 
 def _rollouts(rows: list[EncodedRow], logprobs: list[list[float]], codec: ChatCodec, num_answers: int) -> Rollouts:

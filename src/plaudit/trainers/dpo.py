@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from plaudit.algorithms.preference import dpo_logits, soft_label_cross_entropy
 from plaudit.batches.preferences import PreferenceRows
-from plaudit.batches.tokens import TokenRows, micro_batches
+from plaudit.batches.tokens import TokenRows
 from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import PolicyModel, Reference, TrainLayers, load_policy
 from plaudit.models.save import save_policy
@@ -79,7 +79,7 @@ class DPOResult:
 def answer_logprobs(reference: Reference, rows: TokenRows, micro_batch_size: int) -> Float[Tensor, "B"]:
     """log q(answer) of every row, summed over its tokens."""
     summed = torch.empty(len(rows), device=rows.token_ids.device)
-    for part in micro_batches(torch.arange(len(rows)), rows.lengths, micro_batch_size):
+    for part in rows.micro_batches(micro_batch_size):
         summed[part] = reference(rows.select(part)).sum(-1)
     return summed
 

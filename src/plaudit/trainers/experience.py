@@ -11,7 +11,7 @@ from torch import Tensor
 
 from plaudit.algorithms.kl import k1, k3
 from plaudit.batches.rollouts import Rollouts
-from plaudit.batches.tokens import TokenRows, micro_batches
+from plaudit.batches.tokens import TokenRows
 from plaudit.models.policy import PolicyModel, Reference
 from plaudit.rewards.scorer import Scorer, Scores
 from plaudit.rollout.sampler import Sampling, sampled
@@ -173,6 +173,9 @@ class Actor:
                 num_answers=config.answers_per_prompt,
                 seed=self.seed,
                 step=step,
+                keep_states=not self.policy.mixed,
+                # Under mixed precision the sampler is a bfloat16 copy, whose activations are not quite the learner's.
+                trunk=None if self.policy.mixed else self.policy.branch.trunk,
             )
         with self.timer("trunk"):
             rollouts = rollouts.with_rows(self.policy.prepared(rollouts.rows))
@@ -186,19 +189,21 @@ class Actor:
             )
         if self.policy.mixed:
             with self.timer("old"):
-                rollouts = rollouts.with_logprobs(self._learner_logprobs(rollouts))
+                rollouts = rollouts.with_stats(*self._learner_stats(rollouts))
         with self.timer("reference"):
             ref_logprobs = torch.zeros_like(rollouts.logprobs)
-            for part in micro_batches(torch.arange(len(rollouts)), rollouts.rows.lengths, self.micro_batch_size):
+            for part in rollouts.rows.micro_batches(self.micro_batch_size):
                 rows = rollouts.rows.select(part)
                 ref_logprobs[part, : rows.token_ids.shape[1]] = self.reference(rows, config.sampling.temperature)
         return Experience(prompts, rollouts, raw, scores, ref_logprobs)
 
     @torch.no_grad()
-    def _learner_logprobs(self, rollouts: Rollouts) -> Float[Tensor, "B T"]:
-        """What the learner says of the answers: the sampler's bfloat16 weights are not quite its own."""
+    def _learner_stats(self, rollouts: Rollouts) -> tuple[Float[Tensor, "B T"], Float[Tensor, "B T D"]]:
+        """The learner's log-probabilities of the answers and its states: the sampler's bfloat16 weights are not quite its."""
         logprobs = torch.zeros_like(rollouts.logprobs)
-        for part in micro_batches(torch.arange(len(rollouts)), rollouts.rows.lengths, self.micro_batch_size):
+        states = logprobs.new_zeros((*logprobs.shape, self.policy.width))
+        for part in rollouts.rows.micro_batches(self.micro_batch_size):
             rows = rollouts.rows.select(part)
-            logprobs[part, : rows.token_ids.shape[1]] = self.policy(rows, self.config.sampling.temperature).logprobs
-        return logprobs
+            stats, width = self.policy(rows, self.config.sampling.temperature), rows.token_ids.shape[1]
+            logprobs[part, :width], states[part, :width] = stats.logprobs, stats.hidden
+        return logprobs, states

@@ -17,6 +17,12 @@ def permutation(num: int, seed: int, *names: str | int) -> Int[Tensor, "num"]:
     return torch.randperm(num, generator=generator)
 
 
+def together(groups: Int[Tensor, "num"], seed: int, *names: str | int) -> Int[Tensor, "num"]:
+    """An order of the rows in which the groups (numbered from 0) are permuted, the rows of each side by side as they were."""
+    place = permutation(int(groups.max()) + 1, seed, *names).argsort()
+    return place[groups].argsort(stable=True)
+
+
 def split_evenly(order: Int[Tensor, "num"], num_parts: int) -> list[Int[Tensor, "part"]]:
     """The order cut into exactly `num_parts` parts whose sizes differ by at most one."""
     return list(torch.tensor_split(order, num_parts))

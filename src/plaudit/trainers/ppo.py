@@ -18,7 +18,8 @@ from plaudit.algorithms.advantages import generalised_advantages, leave_one_out_
 from plaudit.algorithms.kl import adapted_kl_coef
 from plaudit.algorithms.masked import masked_mean, whitened
 from plaudit.algorithms.policy import clipped_policy_loss, clipped_value_loss, explained_variance
-from plaudit.batches.tokens import TokenRows, collated, micro_batches
+from plaudit.batches.rollouts import Rollouts
+from plaudit.batches.tokens import TokenRows, collated
 from plaudit.evaluation.judges import Judge
 from plaudit.models.load import device_for
 from plaudit.models.save import save_policy, save_value
@@ -33,7 +34,7 @@ from plaudit.trainers.assembly import assembled_actor
 from plaudit.trainers.epochs import under
 from plaudit.trainers.experience import Actor, Experience
 from plaudit.trainers.guards import KLGuard
-from plaudit.trainers.minibatches import permutation, split_evenly
+from plaudit.trainers.minibatches import split_evenly, together
 from plaudit.trainers.monitor import HackingMonitor
 from plaudit.trainers.online import run_steps
 from plaudit.trainers.optimisation import Optimiser
@@ -79,7 +80,7 @@ class PPO:
         self.guard.check(experience.kl)
         rows, old_logprobs = experience.rows, experience.rollouts.logprobs
         mask = rows.answer_mask
-        values = self._values(rows)
+        values = self._values(experience.rollouts)
         rewards = shaped_rewards(
             self._baselined(experience.scores),
             old_logprobs,
@@ -94,7 +95,9 @@ class PPO:
         advantages, returns = generalised_advantages(rewards, values, mask, gamma=config.gamma, lam=config.gae_lambda)
         if config.whiten_advantages:
             advantages = whitened(advantages, mask, shift_mean=True)
-        metrics = self._descend(Targets(rows, old_logprobs, values, advantages, returns), step)
+        metrics = self._descend(
+            Targets(rows, old_logprobs, values, advantages, returns), experience.rollouts.prompt_index, step
+        )
         metrics |= experience.metrics() | {
             "reward/mean": total_reward,
             "value/explained_variance": float(explained_variance(values, returns, mask)),
@@ -120,20 +123,26 @@ class PPO:
         )
 
     @torch.no_grad()
-    def _values(self, rows: TokenRows) -> Float[Tensor, "B T"]:
+    def _values(self, rollouts: Rollouts) -> Float[Tensor, "B T"]:
+        rows, states = rollouts.rows, rollouts.states
+        assert states is not None
         with self.timer("value"):
             values = torch.zeros(rows.token_ids.shape, device=rows.token_ids.device)
-            for part in micro_batches(torch.arange(len(rows)), rows.lengths.cpu(), self.config.micro_batch_size):
+            for part in rows.micro_batches(self.config.micro_batch_size):
                 chosen = rows.select(part)
-                values[part, : chosen.token_ids.shape[1]] = self.value(chosen, self.policy.states(chosen))
+                width = chosen.token_ids.shape[1]
+                values[part, :width] = self.value(chosen, states[part, :width])
         return values
 
-    def _descend(self, targets: Targets, step: int) -> dict[str, float]:
-        """E epochs of N minibatches: E * N optimiser steps, fewer only where `update_kl_stop` ends them."""
+    def _descend(self, targets: Targets, siblings: Int[Tensor, "B"], step: int) -> dict[str, float]:
+        """E epochs of N minibatches: E * N optimiser steps, fewer only where `update_kl_stop` ends them.
+
+        `siblings` numbers the prompts: its answers go into one minibatch as far as the split allows, and read it once.
+        """
         config, means = self.config, Means()
         with self.timer("update"):
             for epoch in range(config.num_epochs):
-                order = permutation(len(targets.rows), config.seed, "minibatches", step, epoch)
+                order = together(siblings, config.seed, "minibatches", step, epoch)
                 for index in split_evenly(order, config.num_minibatches):
                     means.add(self._update(targets, index))
                 if config.update_kl_stop is not None and means.latest["policy/approx_kl"] > config.update_kl_stop:
@@ -145,7 +154,7 @@ class PPO:
         config = self.config
         numbers: dict[str, float] = {}
         num_tokens = float(targets.rows.answer_mask[index].sum())
-        for part in micro_batches(index, targets.rows.lengths.cpu(), config.micro_batch_size):
+        for part in targets.rows.micro_batches(config.micro_batch_size, index):
             chosen = targets.select(part)
             mask = chosen.rows.answer_mask
             stats = self.policy(chosen.rows, config.experience.sampling.temperature)

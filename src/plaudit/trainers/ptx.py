@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from plaudit.batches.tokens import TokenRows, micro_batches
+from plaudit.batches.tokens import TokenRows
 from plaudit.models.policy import PolicyModel
 from plaudit.trainers.minibatches import permutation
 from plaudit.trainers.sft import weighted_nll
@@ -32,7 +32,7 @@ class PTX:
         denominator = float(self._rows.answer_mask[index].sum())
         ones = torch.ones(len(self._rows), device=self._rows.token_ids.device)
         total = 0.0
-        for part in micro_batches(index, self._rows.lengths.cpu(), self._micro_batch_size):
+        for part in self._rows.micro_batches(self._micro_batch_size, index):
             loss = weighted_nll(self._policy, self._rows.select(part), ones[part], denominator)
             (self._coef * loss).backward()
             total += float(loss.detach())

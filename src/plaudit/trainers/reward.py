@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from plaudit.algorithms.preference import ranking_loss
 from plaudit.batches.preferences import EncodedGroup, PreferenceRows, collated_groups
-from plaudit.batches.tokens import TokenRows, micro_batches
+from plaudit.batches.tokens import TokenRows
 from plaudit.evaluation.reward_quality import JudgedPairs, RewardQuality, reward_quality
 from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import TrainLayers, load_policy
@@ -94,7 +94,7 @@ def raw_scores(model: RewardModel, rows: TokenRows, micro_batch_size: int) -> Fl
     """The raw score of every row, on the model's device."""
     device = model.head.weight.device
     scores = torch.empty(len(rows), device=device)
-    for part in micro_batches(torch.arange(len(rows)), rows.lengths.cpu(), micro_batch_size):
+    for part in rows.micro_batches(micro_batch_size):
         scores[part] = model(rows.select(part).to(device))
     return scores
 

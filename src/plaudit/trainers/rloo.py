@@ -18,7 +18,6 @@ from torch import Tensor
 from plaudit.algorithms.advantages import leave_one_out_advantages
 from plaudit.algorithms.masked import masked_mean
 from plaudit.algorithms.policy import clipped_policy_loss
-from plaudit.batches.tokens import micro_batches
 from plaudit.evaluation.judges import Judge
 from plaudit.models.load import Precision
 from plaudit.models.policy import TrainLayers
@@ -32,7 +31,7 @@ from plaudit.trainers.assembly import assembled_actor
 from plaudit.trainers.epochs import under
 from plaudit.trainers.experience import Actor, Experience, ExperienceConfig
 from plaudit.trainers.guards import KLGuard
-from plaudit.trainers.minibatches import permutation, split_evenly
+from plaudit.trainers.minibatches import split_evenly, together
 from plaudit.trainers.monitor import HackingMonitor, MonitorConfig
 from plaudit.trainers.online import check_loop, run_steps
 from plaudit.trainers.optimisation import Optimiser, OptimiserConfig, Schedule
@@ -132,7 +131,7 @@ class RLOO:
         advantages = advantages / (advantages.std(correction=0) + 1e-8)
         with self.actor.timer("update"):
             for epoch in range(config.num_epochs):
-                order = permutation(len(experience.rows), config.seed, "minibatches", step, epoch)
+                order = together(experience.rollouts.prompt_index, config.seed, "minibatches", step, epoch)
                 for index in split_evenly(order, config.num_minibatches):
                     means.add(self._update(experience, advantages, index))
         return experience, means.values() | experience.metrics()
@@ -142,7 +141,7 @@ class RLOO:
     ) -> dict[str, float]:
         numbers: dict[str, float] = {}
         num_tokens = float(experience.rows.answer_mask[index].sum())
-        for part in micro_batches(index, experience.rows.lengths.cpu(), self.config.micro_batch_size):
+        for part in experience.rows.micro_batches(self.config.micro_batch_size, index):
             rows = experience.rows.select(part)
             width = rows.token_ids.shape[1]
             stats = self.policy(rows, self.config.experience.sampling.temperature)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from plaudit.algorithms.masked import masked_sum
-from plaudit.batches.tokens import TokenRows, collated, micro_batches
+from plaudit.batches.tokens import TokenRows, collated
 from plaudit.evaluation.language import mean_nll
 from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import Policy, PolicyModel, TrainLayers, load_policy
@@ -100,7 +100,7 @@ class DemonstrationLoss:
         weighted = self._rows.answer_mask[index].sum(-1) * self._weights[index]
         denominator = float(weighted.sum())
         total = 0.0
-        for part in micro_batches(index, self._rows.lengths, self._micro):
+        for part in self._rows.micro_batches(self._micro, index):
             loss = weighted_nll(self._policy, self._rows.select(part), self._weights[part], denominator)
             loss.backward()
             total += float(loss.detach())
