@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from plaudit.algorithms.logprobs import token_logprobs
+from plaudit.algorithms.logprobs import frozen_head_logprobs, token_logprobs
 
 # p = 1/8, 2/8, 5/8 at temperature 1; p proportional to 1, 4, 25 at temperature 1/2.
 LOGITS = torch.tensor([[0.0, math.log(2), math.log(5)]])
@@ -63,3 +63,31 @@ def test_huge_logits_stay_finite() -> None:
     logprobs, entropies = token_logprobs(torch.tensor([[1e4, -1e4, 0.0]]), torch.tensor([1]))
     assert logprobs.item() == -2e4
     assert entropies.item() == 0.0
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_a_frozen_heads_gradient_is_autograds(temperature: float, has_bias: bool) -> None:
+    """Numbers and gradients are those of logits that autograd keeps, weighed token by token."""
+    generator = torch.Generator().manual_seed(1)
+    states, weight = torch.randn(5, 4, generator=generator), torch.randn(7, 4, generator=generator)
+    bias = torch.randn(7, generator=generator) if has_bias else None
+    tokens, weights = torch.tensor([0, 6, 3, 3, 1]), torch.tensor([1.0, -2.0, 0.0, 3.0, 0.5])
+    plain, fused = states.clone().requires_grad_(True), states.clone().requires_grad_(True)
+    expected, entropies = token_logprobs(torch.nn.functional.linear(plain, weight, bias), tokens, temperature)
+    found, found_entropies = frozen_head_logprobs(fused, weight, bias, tokens, temperature)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert torch.allclose(found_entropies, entropies, atol=1e-5)
+    assert not found_entropies.requires_grad
+    (expected * weights).sum().backward()
+    (found * weights).sum().backward()
+    assert plain.grad is not None
+    assert fused.grad is not None
+    assert torch.allclose(fused.grad, plain.grad, atol=1e-5)
+
+
+def test_a_frozen_head_keeps_nothing_for_a_backward_pass_that_will_not_come() -> None:
+    with torch.no_grad():
+        logprobs, _ = frozen_head_logprobs(torch.ones(2, 3), torch.ones(4, 3), None, torch.tensor([0, 1]))
+    assert not logprobs.requires_grad
+    assert logprobs.tolist() == pytest.approx([-math.log(4)] * 2, abs=1e-6)

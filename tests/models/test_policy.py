@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from plaudit.batches.tokens import TokenRows
@@ -58,10 +59,17 @@ def test_log_probabilities_are_plain_transformers(rows: TokenRows, temperature: 
             assert found.entropy[i, t].item() == pytest.approx(expected[1], abs=1e-5)
 
 
-def test_the_head_runs_in_chunks(rows: TokenRows, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = PolicyModel(tiny_model(), TrainLayers(kind="all"))
+@pytest.mark.parametrize("train", EVERY_WAY[:2], ids=["it learns", "it is frozen"])
+def test_the_head_runs_in_chunks(rows: TokenRows, monkeypatch: pytest.MonkeyPatch, train: TrainLayers) -> None:
+    policy = PolicyModel(tiny_model(), train)
     whole, sizes = policy(rows), []
-    policy.head.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
+    head_stats = policy_module._head_stats
+
+    def spy(head: nn.Module, states: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
+        sizes.append(len(states))
+        return head_stats(head, states, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(policy_module, "_head_stats", spy)
     monkeypatch.setattr(policy_module, "HEAD_CHUNK", 3)
     chunked = policy(rows)
     assert torch.allclose(chunked.logprobs, whole.logprobs, atol=1e-6)

@@ -134,4 +134,25 @@ MUTATIONS = [
         "weight=weight",
         (PREFERENCE,),
     ),
+    Mutation(
+        "a frozen head's gradient forgets what the other tokens lose",
+        "algorithms/logprobs.py",
+        "(weight[token_ids] - probabilities.to(weight.dtype) @ weight)",
+        "weight[token_ids]",
+        ("algorithms/test_logprobs.py", "models/test_trunk.py"),
+    ),
+    Mutation(
+        "a frozen head's gradient forgets the temperature",
+        "algorithms/logprobs.py",
+        "@ weight).float() / temperature",
+        "@ weight).float()",
+        ("algorithms/test_logprobs.py",),
+    ),
+    Mutation(
+        "a frozen head's entropy has the other sign",
+        "algorithms/logprobs.py",
+        "entropy = -logprobs.mul_(probabilities).sum(-1)",
+        "entropy = logprobs.mul_(probabilities).sum(-1)",
+        ("algorithms/test_logprobs.py", "models/test_policy.py"),
+    ),
 ]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from plaudit.algorithms.logprobs import token_logprobs
+from plaudit.algorithms.logprobs import frozen_head_logprobs, token_logprobs
 from plaudit.batches.tokens import TokenRows, rounded_up
 from plaudit.models.load import Precision, load_causal_lm
 from plaudit.models.trunk import Branch, arithmetic, layers_of, trunk_of
@@ -100,14 +100,26 @@ def answer_stats(
     parts = []
     # At least once: rows without a counted token get zeros.
     for i in range(0, max(1, len(targets)), HEAD_CHUNK):
-        wanted = targets[i : i + HEAD_CHUNK]
-        with arithmetic(hidden.device, mixed=mixed):
-            logits = head(filled[i : i + HEAD_CHUNK])
-        parts.append(token_logprobs(logits[: len(wanted)], wanted, temperature))
+        parts.append(
+            _head_stats(head, filled[i : i + HEAD_CHUNK], targets[i : i + HEAD_CHUNK], temperature, mixed=mixed)
+        )
     shape, device = rows.token_ids.shape, hidden.device
     logprobs = torch.zeros(shape, device=device).masked_scatter(mask, torch.cat([part[0] for part in parts]))
     entropy = torch.zeros(shape, device=device).masked_scatter(mask, torch.cat([part[1] for part in parts]))
     return TokenStats(logprobs, entropy, states)
+
+
+def _head_stats(
+    head: nn.Module, states: Float[Tensor, "M D"], wanted: Int[Tensor, "n"], temperature: float, *, mixed: bool
+) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
+    """Log-probability and entropy of the n wanted tokens from the first n states; the others fill the shape up."""
+    with arithmetic(states.device, mixed=mixed):
+        if isinstance(head, nn.Linear) and not head.weight.requires_grad:
+            filled = nn.functional.pad(wanted, (0, len(states) - len(wanted)))
+            logprobs, entropy = frozen_head_logprobs(states, head.weight, head.bias, filled, temperature)
+            return logprobs[: len(wanted)], entropy[: len(wanted)]
+        logits = head(states)
+    return token_logprobs(logits[: len(wanted)], wanted, temperature)
 
 
 class PolicyModel(nn.Module):
