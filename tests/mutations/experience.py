@@ -104,15 +104,15 @@ MUTATIONS = [
     Mutation(
         "the sampler's rounded probabilities are the old ones",
         "trainers/experience.py",
-        "rollouts = rollouts.with_logprobs(self._learner_logprobs(rollouts))",
-        "self._learner_logprobs(rollouts)",
+        "rollouts = rollouts.with_stats(*self._learner_stats(rollouts))",
+        "rollouts = rollouts.with_states(self._learner_stats(rollouts)[1])",
         (EXPERIENCE, PPO),
     ),
     Mutation(
         "the old probabilities forget the temperature",
         "trainers/experience.py",
-        "self.policy(rows, self.config.sampling.temperature).logprobs",
-        "self.policy(rows).logprobs",
+        "self.policy(rows, self.config.sampling.temperature), rows",
+        "self.policy(rows), rows",
         (EXPERIENCE, PPO),
     ),
     Mutation(

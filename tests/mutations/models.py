@@ -55,8 +55,8 @@ MUTATIONS = [
     Mutation(
         "padding is attended to",
         "models/trunk.py",
-        "attention_mask=rows.attention_mask.long()",
-        "attention_mask=rows.attention_mask.flip(-1).long()",
+        '["attention_mask"] = rows.attention_mask.long()',
+        '["attention_mask"] = rows.attention_mask.flip(-1).long()',
         ("models/test_trunk.py", POLICY_MODEL),
     ),
     Mutation(

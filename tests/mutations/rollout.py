@@ -8,9 +8,9 @@ MUTATIONS = [
     Mutation(
         "the stop token is not included",
         "rollout/sampler.py",
-        "                answers.tokens[row].append(token)\n                answers.logprobs[row].append(logprob)\n",
-        "                if token != stop_id or not answers.tokens[row]:\n"
-        "                    answers.tokens[row].append(token)\n                    answers.logprobs[row].append(logprob)\n",
+        "            answer.tokens.append(token)\n            answer.logprobs.append(logprob)\n",
+        "            if token != self._stop_id or not answer.tokens:\n"
+        "                answer.tokens.append(token)\n                answer.logprobs.append(logprob)\n",
         (SAMPLER,),
     ),
     Mutation(
@@ -30,8 +30,43 @@ MUTATIONS = [
     Mutation(
         "the positions stand still",
         "rollout/decoding.py",
-        "self.positions = self.positions + 1",
+        "self.positions = (self.positions + 1).clamp(max=self._last_position)",
         "pass",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "an ended row that waits leaves the table of positions",
+        "rollout/decoding.py",
+        "(self.positions + 1).clamp(max=self._last_position)",
+        "self.positions + 1",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "newcomers stand in the columns of others",
+        "rollout/decoding.py",
+        "nn.functional.pad(x, (width - x.shape[1], 0))",
+        "nn.functional.pad(x, (0, width - x.shape[1]))",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "columns still in use are dropped",
+        "rollout/decoding.py",
+        "num_unused = int(self.mask.any(0).int().argmax())",
+        "num_unused = int(self.mask.all(0).int().argmax())",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "newcomers join layers that forget",
+        "rollout/decoding.py",
+        "return all(isinstance(layer, RoomyLayer) for layer in self._cache.layers)",
+        "return True",
+        (SAMPLER,),
+    ),
+    Mutation(
+        "no prompt takes the place of an answer that has ended",
+        "rollout/decoding.py",
+        "return all(isinstance(layer, RoomyLayer) for layer in self._cache.layers)",
+        "return False",
         (SAMPLER,),
     ),
     Mutation(
@@ -84,16 +119,16 @@ MUTATIONS = [
         (SAMPLER,),
     ),
     Mutation(
-        "one prompt's answers are decoded at once, however many",
+        "more answers are decoded at once than the batch size says",
         "rollout/sampler.py",
-        "for first in range(0, num_answers, batch_size):",
-        "for first in range(0, num_answers, max(batch_size, num_answers)):",
+        "num_free = self._sampling.batch_size - len(self._rows)",
+        "num_free = 2 * self._sampling.batch_size - len(self._rows)",
         (SAMPLER,),
     ),
     Mutation(
-        "portions of one prompt's answers begin anew",
+        "equal prompts begin anew",
         "rollout/sampler.py",
-        "seen[prompt.id] = first + num\n",
+        "seen[prompt.id] = first + num_answers\n",
         "seen[prompt.id] = 0\n",
         (SAMPLER,),
     ),
@@ -107,15 +142,15 @@ MUTATIONS = [
     Mutation(
         "the trunk's activations at the stop token are not kept",
         "rollout/sampler.py",
-        "is_done = has_stopped if answers.trunk is None else is_read",
-        "is_done = has_stopped",
+        "gone = self._is_read if decoder.trunk is not None else",
+        "gone = [answer.has_ended for answer in self._rows] if decoder.trunk is not None else",
         (SAMPLER,),
     ),
     Mutation(
-        "the states kept are those after the token",
+        "the states kept are another row's",
         "rollout/sampler.py",
-        "        answers.states[rows, step] = decoder.states\n",
-        "        answers.states[rows, max(step - 1, 0)] = decoder.states\n",
+        "answer.states.append(decoder.states[i])",
+        "answer.states.append(decoder.states[i - 1])",
         (SAMPLER,),
     ),
     Mutation(
@@ -128,8 +163,8 @@ MUTATIONS = [
     Mutation(
         "a prompt's activations are read from its padding",
         "rollout/sampler.py",
-        "prompt[len(prompt) - num_prompt :]",
-        "prompt[:num_prompt]",
+        "states[len(states) - len(answer.prompt.token_ids) :]",
+        "states[: len(answer.prompt.token_ids)]",
         (SAMPLER,),
     ),
     Mutation(

@@ -93,7 +93,7 @@ MUTATIONS = [
     Mutation(
         "the critic is not asked",
         "trainers/ppo.py",
-        "values = self._values(rows)",
+        "values = self._values(experience.rollouts)",
         "values = torch.zeros_like(old_logprobs)",
         (PPO,),
     ),
@@ -191,20 +191,20 @@ MUTATIONS = [
     Mutation(
         "the coefficient is not resumed",
         "trainers/ppo.py",
-        "self.kl_coef = state.kl_coef",
+        "self.kl_coef = saved.kl_coef",
         "pass",
         (RESUME,),
     ),
     Mutation(
         "the critic's optimiser is not resumed",
         "trainers/ppo.py",
-        'self.value_optimiser.load_state_tensors(under(checkpoint.tensors, "value_optimiser/"))',
+        'self.value_optimiser.load_state_tensors(under(tensors, "value_optimiser/"))',
         "pass",
         (RESUME,),
     ),
     Mutation(
         "metrics of steps to be repeated are kept",
-        "trainers/ppo.py",
+        "trainers/online.py",
         "run.truncate_after(first)",
         "pass",
         (RESUME, FAULTS),

@@ -14,7 +14,7 @@ from plaudit.cli.scoring import checked_prompts
 from plaudit.formats import Shape, open_records, write_records
 from plaudit.formats.columns import names_from
 from plaudit.models.load import Precision, device_for
-from plaudit.rollout import Sampling, decoded_together, sampled
+from plaudit.rollout import Sampling, sampled
 from plaudit.runs import Progress
 from plaudit.schemas.conversation import assistant
 from plaudit.schemas.errors import PlauditError
@@ -91,22 +91,28 @@ class SampleCommand:
     def _sampled(self, codec: ChatCodec, prompts: Sequence[EncodedPrompt]) -> list[Ranking]:
         model = answering_model(self.model, self.precision, device_for(self.device))
         made_by: dict[str, JsonValue] = {"model": self.model, "seed": self.seed, "sampling": asdict(self.sampling)}
-        rankings: list[Ranking] = []
-        with Progress("sampling", total=len(prompts)) as progress:
-            for part in decoded_together(prompts, self.sampling, self.num_answers):
-                rollouts = sampled(model, codec, part, self.sampling, num_answers=self.num_answers, seed=self.seed)
-                finished = rollouts.finished.tolist()
-                for i, prompt in enumerate(part):
-                    mine = slice(i * self.num_answers, (i + 1) * self.num_answers)
-                    rankings.append(
-                        Ranking(
-                            prompt=prompt.messages,
-                            completions=tuple((assistant(text),) for text in rollouts.texts[mine]),
-                            ranks=(None,) * self.num_answers,
-                            truncated=tuple(not stopped for stopped in finished[mine]),
-                            source=self.prompts.name,
-                            extra=made_by,
-                        )
-                    )
-                progress.advance(len(part))
+        with Progress("sampling", total=len(prompts) * self.num_answers) as progress:
+            rollouts = sampled(
+                model,
+                codec,
+                prompts,
+                self.sampling,
+                num_answers=self.num_answers,
+                seed=self.seed,
+                ended=progress.advance,
+            )
+        finished = rollouts.finished.tolist()
+        rankings = []
+        for i, prompt in enumerate(prompts):
+            mine = slice(i * self.num_answers, (i + 1) * self.num_answers)
+            rankings.append(
+                Ranking(
+                    prompt=prompt.messages,
+                    completions=tuple((assistant(text),) for text in rollouts.texts[mine]),
+                    ranks=(None,) * self.num_answers,
+                    truncated=tuple(not stopped for stopped in finished[mine]),
+                    source=self.prompts.name,
+                    extra=made_by,
+                )
+            )
         return rankings

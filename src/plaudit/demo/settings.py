@@ -58,7 +58,7 @@ class DemoConfig:
         """How answers are drawn, in collecting, in PPO and in the evaluation alike."""
         if self.is_dry:
             return Sampling(max_new_tokens=24, temperature=0.6)
-        return Sampling(max_new_tokens=64, temperature=0.6, batch_size=128)
+        return Sampling(max_new_tokens=64, temperature=0.6, batch_size=192)
 
     @property
     def num_held(self) -> int:
@@ -66,9 +66,9 @@ class DemoConfig:
         return 8 if self.is_dry else 40
 
     @property
-    def num_train(self) -> int | None:
-        """Questions the panel ranks answers to; None for all."""
-        return 24 if self.is_dry else None
+    def num_train(self) -> int:
+        """Questions the panel ranks answers to."""
+        return 24 if self.is_dry else 400
 
     @property
     def num_eval(self) -> int | None:
@@ -105,6 +105,7 @@ class DemoConfig:
             validation_frac=0.0,
             # The panel ranked the SFT model's own answers, so these are the reference's.
             normalise_on="data",
+            num_reference_answers=256,
             precision=self.precision,
             device=self.device,
             seed=self.seed,
@@ -113,7 +114,7 @@ class DemoConfig:
     def experience(self) -> ExperienceConfig:
         """How PPO and RLOO sample."""
         return ExperienceConfig(
-            prompts_per_step=8 if self.is_dry else 16,
+            prompts_per_step=8 if self.is_dry else 32,
             answers_per_prompt=4 if self.is_dry else 6,
             sampling=self.sampling,
         )
@@ -126,16 +127,16 @@ class DemoConfig:
             out=str(self.folder / "ppo"),
             train=self.upper,
             experience=self.experience(),
-            num_steps=4 if self.is_dry else 30,
+            num_steps=4 if self.is_dry else 8,
             num_epochs=1,
             micro_batch_size=24,
             optimiser=self._online(),
-            kl_coef=0.05,
+            kl_coef=0.1,
             # A critic of twenty-odd steps explains little: an answer's worth is told to all its tokens, against its siblings.
             gae_lambda=1.0,
             score_baseline="leave_one_out",
             ptx_coef=0.3,
-            ptx_batch_size=8,
+            ptx_batch_size=16,
             precision=self.precision,
             device=self.device,
             seed=self.seed,
@@ -160,8 +161,8 @@ class DemoConfig:
         )
 
     def _online(self) -> OptimiserConfig:
-        rate = 1e-3 if self.is_dry else 5e-5
-        return OptimiserConfig(learning_rate=rate, schedule=Schedule.LINEAR, warmup_frac=0.05, eps=1e-5)
+        rate = 1e-3 if self.is_dry else 7e-5
+        return OptimiserConfig(learning_rate=rate, schedule=Schedule.LINEAR, warmup_frac=0.2, eps=1e-5)
 
     def dpo(self) -> DPOConfig:
         """DPO from the same rankings."""

@@ -17,7 +17,7 @@ from plaudit.models.policy import PolicyModel, load_policy
 from plaudit.models.reward import load_reward_model
 from plaudit.models.trunk import Trunk
 from plaudit.rewards.textual import completions
-from plaudit.rollout.sampler import decoded_together, sampled
+from plaudit.rollout.sampler import sampled
 from plaudit.runs import Progress, spawn_seed
 from plaudit.schemas.feedback import Demonstration, Ranking
 from plaudit.schemas.protocols import Completion
@@ -40,23 +40,25 @@ def _rollouts_of(
     num_answers: int,
     purpose: str,
     trunk: Trunk | None = None,
-) -> list[Rollouts]:
-    """Answers of a stage's model, portion by portion, with the trunk's activations where it is given."""
+) -> Rollouts:
+    """Answers of a stage's model, with the trunk's activations where it is given."""
     codec = load_codec(config.model_of(stage))
     prompts, _ = encoded_prompts([q.prompt for q in questions], codec, max_tokens=512, too_long=TooLong.REFUSE)
-    seed, model = spawn_seed(config.seed, "answers", purpose), policy.sampler()
-    portions = []
-    with Progress(f"{purpose}: questions answered", total=len(prompts)) as progress:
-        for part in decoded_together(prompts, config.sampling, num_answers):
-            portions.append(
-                sampled(model, codec, part, config.sampling, num_answers=num_answers, seed=seed, trunk=trunk)
-            )
-            progress.advance(len(part))
-    return portions
+    with Progress(f"{purpose}: answers", total=len(prompts) * num_answers) as progress:
+        return sampled(
+            policy.sampler(),
+            codec,
+            prompts,
+            config.sampling,
+            num_answers=num_answers,
+            seed=spawn_seed(config.seed, "answers", purpose),
+            trunk=trunk,
+            ended=progress.advance,
+        )
 
 
-def _by_question(portions: Sequence[Rollouts], num_answers: int) -> list[list[Completion]]:
-    flat = [answer for rollouts in portions for answer in completions(rollouts)]
+def _by_question(rollouts: Rollouts, num_answers: int) -> list[list[Completion]]:
+    flat = completions(rollouts)
     return [flat[i : i + num_answers] for i in range(0, len(flat), num_answers)]
 
 
@@ -64,8 +66,8 @@ def answers_of(
     config: DemoConfig, stage: str, questions: Sequence[Question], *, num_answers: int, purpose: str
 ) -> list[list[Completion]]:
     """`num_answers` answers of a stage's model to each question; `purpose` keeps their random numbers apart."""
-    portions = _rollouts_of(config, policy_of(config, stage), stage, questions, num_answers, purpose)
-    return _by_question(portions, num_answers)
+    rollouts = _rollouts_of(config, policy_of(config, stage), stage, questions, num_answers, purpose)
+    return _by_question(rollouts, num_answers)
 
 
 def collected_rankings(config: DemoConfig, questions: Sequence[Question], utility: HiddenUtility) -> list[Ranking]:
@@ -96,11 +98,11 @@ def measured(
     """A trained model as an entrant: its answers, their KL to the SFT model, its perplexity on held-out demonstrations."""
     policy, sft = policy_of(config, stage), policy_of(config, "sft")
     trunk = None if policy.mixed else policy.branch.trunk
-    portions = _rollouts_of(config, policy, stage, questions, NUM_ANSWERS, f"evaluate {stage}", trunk)
-    kl = kl_to_reference(policy, as_reference(sft), portions, temperature=config.sampling.temperature)
+    rollouts = _rollouts_of(config, policy, stage, questions, NUM_ANSWERS, f"evaluate {stage}", trunk)
+    kl = kl_to_reference(policy, as_reference(sft), [rollouts], temperature=config.sampling.temperature)
     return Entrant(
         name,
-        _by_question(portions, NUM_ANSWERS),
+        _by_question(rollouts, NUM_ANSWERS),
         cpu_seconds=cpu,
         kl=kl.k1,
         perplexity=perplexity_of(policy, load_codec(config.model_of(stage)), held).value,

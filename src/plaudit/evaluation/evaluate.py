@@ -33,7 +33,7 @@ from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import PolicyModel, TrainLayers, load_policy
 from plaudit.models.reward import load_reward_model
 from plaudit.rewards.textual import completions
-from plaudit.rollout.sampler import Sampling, decoded_together, sampled
+from plaudit.rollout.sampler import Sampling, sampled
 from plaudit.runs import PhaseTimer, Progress, RunDirectory, installed_versions, peak_rss_mb, spawn_seed
 from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.errors import PlauditError
@@ -227,20 +227,24 @@ class _Contender:
 
     def answered(self, config: EvaluateConfig, demonstrations: Sequence[Demonstration], timer: PhaseTimer) -> _Answered:
         """Its answers, and its perplexity where there are demonstrations."""
-        portions, model = [], self.policy.sampler()
-        with timer("sample"), Progress(f"answers of {self.name}", total=len(self.prompts)) as progress:
-            for part in decoded_together(self.prompts, config.sampling, config.num_answers):
-                portions.append(
-                    sampled(model, self.codec, part, config.sampling, num_answers=config.num_answers, seed=self.seed)
-                )
-                progress.advance(len(part))
+        total = len(self.prompts) * config.num_answers
+        with timer("sample"), Progress(f"answers of {self.name}", total=total) as progress:
+            rollouts = sampled(
+                self.policy.sampler(),
+                self.codec,
+                self.prompts,
+                config.sampling,
+                num_answers=config.num_answers,
+                seed=self.seed,
+                ended=progress.advance,
+            )
         perplexity = None
         if demonstrations:
             with timer("perplexity"):
                 perplexity = perplexity_of(
                     self.policy, self.codec, demonstrations, micro_batch_size=config.micro_batch_size
                 ).value
-        return _Answered(self, tuple(portions), config.num_answers, perplexity)
+        return _Answered(self, rollouts, config.num_answers, perplexity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,13 +252,13 @@ class _Answered:
     """A contender with its answers as they were sampled."""
 
     contender: _Contender
-    portions: tuple[Rollouts, ...]
+    rollouts: Rollouts
     num_answers: int
     perplexity: float | None
 
     def entrant(self, kl: KLToReference | None = None) -> Entrant:
         """The answers prompt by prompt, with what was measured."""
-        flat = [answer for rollouts in self.portions for answer in completions(rollouts)]
+        flat = completions(self.rollouts)
         answers = [flat[start : start + self.num_answers] for start in range(0, len(flat), self.num_answers)]
         return Entrant(self.contender.name, answers, kl=kl.k1 if kl else None, perplexity=self.perplexity)
 
@@ -268,7 +272,7 @@ def _kl(config: EvaluateConfig, baseline: _Answered, model: _Answered, timer: Ph
         return kl_to_reference(
             model.contender.policy,
             as_reference(baseline.contender.policy),
-            model.portions,
+            [model.rollouts],
             temperature=config.sampling.temperature,
             micro_batch_size=config.micro_batch_size,
         )

@@ -5,6 +5,6 @@ of its neighbours or its place in a batch.
 """
 
 from plaudit.rollout.completer import LocalCompleter
-from plaudit.rollout.sampler import Sampling, decoded_together, sampled
+from plaudit.rollout.sampler import Sampling, sampled
 
-__all__ = ["LocalCompleter", "Sampling", "decoded_together", "sampled"]
+__all__ = ["LocalCompleter", "Sampling", "sampled"]

@@ -1,8 +1,9 @@
-"""A batch of answers decoded token by token, with what the network had in hand on the way."""
+"""Answers decoded side by side, token by token: rows that have ended leave, prompts that wait take their places."""
 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
+from plaudit.batches.tokens import rounded_up
 from plaudit.models.trunk import Trunk, layers_of
 from plaudit.text.prompts import EncodedPrompt
 
@@ -22,7 +24,8 @@ ROOM = 32
 class RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no types for it
     """A layer's keys and values as the front of buffers with room: a new token is written, the others are not copied."""
 
-    def _show(self, keys: Tensor, values: Tensor, length: int) -> None:
+    def show(self, keys: Tensor, values: Tensor, length: int) -> None:
+        """Takes the buffers, of which the first `length` tokens count."""
         self._buffers = keys, values
         self.keys, self.values = keys[:, :, :length], values[:, :, :length]
 
@@ -32,7 +35,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no typ
         """Appends the tokens and returns all."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-            self._show(_with_room(key_states), _with_room(value_states), key_states.shape[2])
+            self.show(_with_room(key_states), _with_room(value_states), key_states.shape[2])
             return self.keys, self.values
         before = self.keys.shape[2]
         after = before + key_states.shape[2]
@@ -40,18 +43,32 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no typ
             self._buffers = _with_room(self.keys), _with_room(self.values)
         keys, values = self._buffers
         keys[:, :, before:after], values[:, :, before:after] = key_states, value_states
-        self._show(keys, values, after)
+        self.show(keys, values, after)
         return self.keys, self.values
 
     def batch_repeat_interleave(self, repeats: int) -> None:
         """Repeats every row."""
         keys, values = (x.repeat_interleave(repeats, dim=0) for x in self._buffers)
-        self._show(keys, values, self.keys.shape[2])
+        self.show(keys, values, self.keys.shape[2])
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keeps these rows only."""
         keys, values = (x[indices] for x in self._buffers)
-        self._show(keys, values, self.keys.shape[2])
+        self.show(keys, values, self.keys.shape[2])
+
+    def join(self, other: RoomyLayer, num_unused: int) -> None:
+        """Takes the other's rows behind its own, both padded on the left; drops its first `num_unused` tokens before."""
+        mine, its = self.keys.shape[2] - num_unused, other.keys.shape[2]
+        length = max(mine, its)
+
+        def joined(own: Tensor, new: Tensor) -> Tensor:
+            # Zeros, not rubbish: what a mask hides is still multiplied.
+            buffer = own.new_zeros((len(own) + len(new), own.shape[1], length + ROOM, own.shape[3]))
+            buffer[: len(own), :, length - mine : length] = own[:, :, num_unused:]
+            buffer[len(own) :, :, length - its : length] = new
+            return buffer
+
+        self.show(joined(self.keys, other.keys), joined(self.values, other.values), length)
 
 
 def _with_room(x: Tensor) -> Tensor:
@@ -74,6 +91,18 @@ def _cache_name(model: nn.Module) -> str:
     return "cache" if "cache" in inspect.signature(causal_lm.forward).parameters else "past_key_values"
 
 
+def _tensor(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """What a layer puts out; some architectures wrap it in a tuple."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+def context_of(model: PreTrainedModel) -> int | None:
+    """The most tokens the model reads, prompt and answer together; None where its config does not say."""
+    settings = model.config.get_text_config().to_dict()
+    context: int | None = settings.get("max_position_embeddings") or settings.get("n_positions")
+    return context
+
+
 @dataclass(frozen=True, slots=True)
 class _Call:
     """What one call of the network gave: at the last token its logits and last hidden states, the trunk's at all."""
@@ -83,45 +112,65 @@ class _Call:
     trunk: Float[Tensor, "B T D"] | None
 
 
-def _tensor(output: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """What a layer puts out; some architectures wrap it in a tuple."""
-    return output[0] if isinstance(output, tuple) else output
-
-
 class Decoder:
-    """Answers to several prompts, `num_answers` each, side by side. Prompts are padded on the left here, and only here.
+    """Rows of answers being decoded. Prompts are padded on the left here, and only here.
 
-    `logits` are those of each row's next token and `states` the network's last hidden states, which they were read from;
-    with a trunk, `prompt_trunk` holds its activations at the prompts' tokens, padded as they are.
+    `logits` are those of each row's next token and `states` the network's last hidden states, which they were read from.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        prompts: Sequence[EncodedPrompt],
-        num_answers: int,
-        pad_id: int,
-        trunk: Trunk | None = None,
-    ) -> None:
-        self.model, self.trunk = model, trunk
+    def __init__(self, model: PreTrainedModel, pad_id: int, trunk: Trunk | None = None) -> None:
+        self.model, self.trunk, self._pad_id = model, trunk, pad_id
+        self._last_position = (context_of(model) or sys.maxsize) - 1
         self._cache_name, self._cache = _cache_name(model), _roomy_cache(model)
-        width = max(len(prompt.token_ids) for prompt in prompts)
-        ids = torch.full((len(prompts), width), pad_id, dtype=torch.long)
+        self.logits, self.states, self.mask, self.positions = (torch.empty(0, device=model.device) for _ in range(4))
+
+    def __len__(self) -> int:
+        return len(self.logits)
+
+    @property
+    def can_join(self) -> bool:
+        """Whether rows may be added to others: not where a layer forgets what lies behind its window."""
+        return all(isinstance(layer, RoomyLayer) for layer in self._cache.layers)
+
+    def add(self, prompts: Sequence[EncodedPrompt], repeats: Sequence[int]) -> Float[Tensor, "P T D"] | None:
+        """Reads each prompt once and adds as many rows as it has `repeats`, behind those there are.
+
+        Returns the trunk's activations at the prompts' tokens, padded on the left.
+        """
+        width = rounded_up(max(len(prompt.token_ids) for prompt in prompts))
+        ids = torch.full((len(prompts), width), self._pad_id, dtype=torch.long)
         mask = torch.zeros((len(prompts), width), dtype=torch.long)
         for i, prompt in enumerate(prompts):
             ids[i, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
             mask[i, width - len(prompt.token_ids) :] = 1
-        device = model.device
-        first = self._forward(ids.to(device), mask.to(device), (mask.cumsum(-1) - 1).clamp(min=0).to(device))
-        self.prompt_trunk = first.trunk
+        device = self.model.device
+        cache = _roomy_cache(self.model)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        call = self._forward(cache, ids.to(device), mask.to(device), positions.to(device))
         # The prompt ran once; its keys and values now serve all its answers.
-        self._cache.batch_repeat_interleave(num_answers)
-        self.logits = first.logits.repeat_interleave(num_answers, dim=0)
-        self.states = first.states.repeat_interleave(num_answers, dim=0)
-        self.mask = mask.to(device).repeat_interleave(num_answers, dim=0)
-        self.positions = self.mask.sum(-1, keepdim=True)
+        index = torch.arange(len(prompts)).repeat_interleave(torch.tensor(repeats)).to(device)
+        cache.batch_select_indices(index)
+        mask = mask.to(device)[index]
+        fresh = call.logits[index], call.states[index], mask, mask.sum(-1, keepdim=True)
+        if not len(self):
+            self._cache = cache
+            self.logits, self.states, self.mask, self.positions = fresh
+        else:
+            self._join(cache, *fresh)
+        return call.trunk
 
-    def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor) -> _Call:
+    def _join(self, cache: DynamicCache, logits: Tensor, states: Tensor, mask: Tensor, positions: Tensor) -> None:
+        """Puts the rows of another cache behind its own. Columns in which no row has a token left are dropped."""
+        num_unused = int(self.mask.any(0).int().argmax())
+        for mine, its in zip(self._cache.layers, cache.layers, strict=True):
+            mine.join(its, num_unused)
+        own = self.mask[:, num_unused:]
+        width = max(own.shape[1], mask.shape[1])
+        self.mask = torch.cat([nn.functional.pad(x, (width - x.shape[1], 0)) for x in (own, mask)])
+        self.logits, self.states = torch.cat([self.logits, logits]), torch.cat([self.states, states])
+        self.positions = torch.cat([self.positions, positions])
+
+    def _forward(self, cache: DynamicCache, ids: Tensor, mask: Tensor, positions: Tensor) -> _Call:
         passed: dict[str, Tensor] = {}
         head = self.model.get_output_embeddings()
         hooks = [head.register_forward_pre_hook(lambda _, given: passed.update(states=given[0]))]
@@ -135,7 +184,7 @@ class Decoder:
                 position_ids=positions,
                 use_cache=True,
                 logits_to_keep=1,
-                **{self._cache_name: self._cache},
+                **{self._cache_name: cache},
             )
         finally:
             for hook in hooks:
@@ -145,8 +194,9 @@ class Decoder:
     def advance(self, tokens: Int[Tensor, "B"]) -> Float[Tensor, "B D"] | None:
         """Appends one token a row and computes the next logits. Returns the trunk's activations at the tokens."""
         self.mask = torch.cat([self.mask, self.mask.new_ones((len(tokens), 1))], dim=-1)
-        call = self._forward(tokens[:, None], self.mask, self.positions)
-        self.positions = self.positions + 1
+        call = self._forward(self._cache, tokens[:, None], self.mask, self.positions)
+        # A row that has ended may wait here for a while: it must not leave the table of positions.
+        self.positions = (self.positions + 1).clamp(max=self._last_position)
         self.logits, self.states = call.logits, call.states
         return None if call.trunk is None else call.trunk[:, -1]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,7 +16,7 @@ from transformers import PreTrainedModel
 from plaudit.batches.rollouts import Rollouts
 from plaudit.batches.tokens import EncodedRow, collated, rounded_up
 from plaudit.models.trunk import Trunk
-from plaudit.rollout.decoding import Decoder
+from plaudit.rollout.decoding import Decoder, context_of
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
 from plaudit.text.prompts import EncodedPrompt
@@ -103,49 +105,109 @@ def _first_above(cumulative: Float[Tensor, "B n"], thresholds: Float[Tensor, "B 
     return torch.searchsorted(cumulative, thresholds, right=True).minimum(last.clamp(min=0))
 
 
-class _Answers:
-    """The answers of a portion as they grow: each row's tokens, log-probabilities, states and trunk activations."""
+@dataclass(slots=True)
+class _Answer:
+    """An answer as it grows: its tokens with their log-probabilities, and what is kept of the network at each.
 
-    def __init__(self, num_rows: int, max_tokens: int, states: Float[Tensor, "B D"], trunk: bool) -> None:
-        self.tokens: list[list[int]] = [[] for _ in range(num_rows)]
-        self.logprobs: list[list[float]] = [[] for _ in range(num_rows)]
-        self.states = states.new_zeros((num_rows, max_tokens, states.shape[-1]))
-        self.trunk = torch.zeros_like(self.states) if trunk else None
+    `states` [D] are those the tokens were chosen from, `trunk` the trunk's activations: first [P, D], the prompt's, then
+    [D] a token.
+    """
+
+    prompt: EncodedPrompt
+    uniforms: Float[Tensor, "N"]
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    states: list[Tensor] = field(default_factory=list)
+    trunk: list[Tensor] = field(default_factory=list)
+    has_ended: bool = False
+
+    @property
+    def row(self) -> EncodedRow:
+        """The prompt with the answer, which counts."""
+        prompt = self.prompt.token_ids
+        return EncodedRow((*prompt, *self.tokens), (False,) * len(prompt) + (True,) * len(self.tokens))
 
 
-def _decoded(decoder: Decoder, uniforms: Float[Tensor, "B num"], sampling: Sampling, stop_id: int) -> _Answers:
-    num_rows, device = len(uniforms), decoder.logits.device
-    answers = _Answers(num_rows, sampling.max_new_tokens, decoder.states, decoder.trunk is not None)
-    uniforms = uniforms.to(device)
-    rows, has_stopped = torch.arange(num_rows, device=device), torch.zeros(num_rows, dtype=torch.bool, device=device)
-    for step in range(sampling.max_new_tokens):
+class _Decoding:
+    """All answers of a call on their way through the decoder, at most `batch_size` at once.
+
+    Where a quarter of the rows have ended, the answers that wait take their places. Without any waiting, ended rows leave by
+    eights: each time the whole cache is copied, and a kernel kept for each size.
+    """
+
+    def __init__(self, decoder: Decoder, answers: Sequence[_Answer], sampling: Sampling, codec: ChatCodec) -> None:
+        self._decoder, self._sampling, self._stop_id = decoder, sampling, codec.stop_id
+        self._waiting = deque(answers)
+        self._rows: list[_Answer] = []
+        self._is_read: list[bool] = []
+
+    def run(self, keep_states: bool, ended: Callable[[int], None]) -> None:
+        """Decodes every answer to its end; `ended` hears how many ended in each call of the network."""
+        decoder = self._decoder
+        while self._waiting or self._rows:
+            self._fill()
+            chosen = self._draw(keep_states, ended)
+            gone = self._is_read if decoder.trunk is not None else [answer.has_ended for answer in self._rows]
+            index = self._staying(gone)
+            if len(index) < len(self._rows):
+                decoder.keep(index)
+                self._rows, chosen = [self._rows[i] for i in index.tolist()], chosen[index]
+            if not self._rows:
+                self._is_read = []
+                continue
+            trunk = decoder.advance(chosen)
+            for i, answer in enumerate(self._rows):
+                if trunk is not None and len(answer.trunk) <= len(answer.tokens):
+                    answer.trunk.append(trunk[i])
+            self._is_read = [answer.has_ended for answer in self._rows]
+
+    def _fill(self) -> None:
+        """Lets waiting answers in, the prompt of neighbours read once."""
+        num_free = self._sampling.batch_size - len(self._rows)
+        if not self._waiting or (self._rows and not self._decoder.can_join) or not num_free:
+            return
+        coming = [self._waiting.popleft() for _ in range(min(num_free, len(self._waiting)))]
+        groups = [list(group) for _, group in groupby(coming, key=lambda answer: id(answer.prompt))]
+        trunk = self._decoder.add([group[0].prompt for group in groups], [len(group) for group in groups])
+        if trunk is not None:
+            for states, group in zip(trunk, groups, strict=True):
+                for answer in group:
+                    answer.trunk.append(states[len(states) - len(answer.prompt.token_ids) :])
+        self._rows += coming
+        self._is_read += [False] * len(coming)
+
+    def _draw(self, keep_states: bool, ended: Callable[[int], None]) -> Int[Tensor, "B"]:
+        """The next token of every row, written down where the answer goes on."""
+        decoder, sampling = self._decoder, self._sampling
+        taken = [min(len(answer.tokens), sampling.max_new_tokens - 1) for answer in self._rows]
+        uniforms = torch.stack([answer.uniforms[num] for answer, num in zip(self._rows, taken, strict=True)])
         logits = decoder.logits.float() / sampling.temperature
-        chosen = drawn(logits, uniforms[rows, step], top_p=sampling.top_p, greedy=sampling.greedy)
-        chosen_logprobs = logits.gather(-1, chosen[:, None]).squeeze(-1) - logits.logsumexp(-1)
-        going = zip(rows.tolist(), has_stopped.tolist(), chosen.tolist(), chosen_logprobs.tolist(), strict=True)
-        for row, stopped, token, logprob in going:
-            if not stopped:
-                answers.tokens[row].append(token)
-                answers.logprobs[row].append(logprob)
-        answers.states[rows, step] = decoder.states
-        # The trunk's activations are wanted at the stop token too: where they are kept, its row stays one call longer.
-        is_read = has_stopped
-        has_stopped = has_stopped | (chosen == stop_id)
-        is_done = has_stopped if answers.trunk is None else is_read
-        is_last = step + 1 == sampling.max_new_tokens
-        if bool(is_done.all()) or (is_last and answers.trunk is None):
-            break
-        # Rows leave by eights: each time the whole cache is copied, and a kernel kept for each size.
-        num_kept = rounded_up(int((~is_done).sum()))
-        if num_kept < len(rows):
-            index = is_done.int().argsort(stable=True)[:num_kept].sort().values
-            decoder.keep(index)
-            rows, chosen, has_stopped = rows[index], chosen[index], has_stopped[index]
-        trunk = decoder.advance(chosen)
-        if answers.trunk is not None:
-            assert trunk is not None
-            answers.trunk[rows, step] = trunk
-    return answers
+        chosen = drawn(logits, uniforms.to(logits.device), top_p=sampling.top_p, greedy=sampling.greedy)
+        logprobs = logits.gather(-1, chosen[:, None]).squeeze(-1) - logits.logsumexp(-1)
+        num_ended = 0
+        for i, (token, logprob) in enumerate(zip(chosen.tolist(), logprobs.tolist(), strict=True)):
+            answer = self._rows[i]
+            if answer.has_ended:
+                continue
+            answer.tokens.append(token)
+            answer.logprobs.append(logprob)
+            if keep_states:
+                answer.states.append(decoder.states[i])
+            answer.has_ended = token == self._stop_id or len(answer.tokens) == sampling.max_new_tokens
+            num_ended += answer.has_ended
+        if num_ended:
+            ended(num_ended)
+        return chosen
+
+    def _staying(self, gone: Sequence[bool]) -> Int[Tensor, "M"]:
+        """The rows to go on with: those that are not gone, and, where copying would not pay yet, some that are."""
+        num_going = gone.count(False)
+        refills = bool(self._waiting) and self._decoder.can_join
+        num_kept = num_going if refills or not num_going else min(rounded_up(num_going), len(gone))
+        if refills and num_going and len(gone) - num_going < self._sampling.batch_size / 4:
+            num_kept = len(gone)
+        order = sorted(range(len(gone)), key=gone.__getitem__)
+        return torch.tensor(sorted(order[:num_kept]), dtype=torch.long, device=self._decoder.logits.device)
 
 
 def sampled(
@@ -159,86 +221,52 @@ def sampled(
     step: int = 0,
     keep_states: bool = False,
     trunk: Trunk | None = None,
+    ended: Callable[[int], None] = lambda num: None,
 ) -> Rollouts:
     """`num_answers` answers to each prompt, side by side, with the log-probabilities they were drawn at.
 
     Answer k to a prompt is keyed by (seed, step, prompt id, k); over equal prompts k counts on. At most
-    `sampling.batch_size` are decoded at once, one prompt's answers too. `keep_states` keeps the last hidden states, and
-    `trunk`, which must be the model's own lower layers, the activations above it, so that no learner computes them again.
-    Raises PlauditError for fewer than one answer a prompt, and where the longest prompt with its answer could outgrow the
-    model's context.
+    `sampling.batch_size` are decoded at once. `keep_states` keeps the last hidden states, and `trunk`, which must be the
+    model's own lower layers, the activations above it, so that no learner computes them again. `ended` hears how many
+    answers have ended, as they do. Raises PlauditError for fewer than one answer a prompt, and where the longest prompt with
+    its answer could outgrow the model's context.
     """
     _check_fits(model, prompts, sampling, num_answers)
     was_training = model.training
     model.eval()
     seen: dict[str, int] = {}
-    rows: list[EncodedRow] = []
-    logprobs: list[list[float]] = []
-    kept = _Kept([] if keep_states else None, [] if trunk is not None else None)
-    for batch, num in _portions(prompts, sampling, num_answers):
-        keys: list[tuple[int | str, ...]] = []
-        for prompt in batch:
-            first = seen.get(prompt.id, 0)
-            seen[prompt.id] = first + num
-            keys += [(seed, step, prompt.id, first + k) for k in range(num)]
-        uniforms = answer_uniforms(keys, sampling.max_new_tokens)
-        # Only the decoding: a tensor made in inference mode could not take part in the learner's backward pass.
-        with torch.inference_mode():
-            decoder = Decoder(model, batch, num, codec.pad_id, trunk)
-            decoded = _decoded(decoder, uniforms, sampling, codec.stop_id)
-        for i, answer in enumerate(decoded.tokens):
-            prompt_ids = batch[i // num].token_ids
-            mask = (False,) * len(prompt_ids) + (True,) * len(answer)
-            rows.append(EncodedRow((*prompt_ids, *answer), mask))
-            kept.add(decoder, decoded, i, num, len(prompt_ids))
-        logprobs += decoded.logprobs
+    answers: list[_Answer] = []
+    for prompt in prompts:
+        first = seen.get(prompt.id, 0)
+        seen[prompt.id] = first + num_answers
+        keys = [(seed, step, prompt.id, first + k) for k in range(num_answers)]
+        answers += [_Answer(prompt, uniforms) for uniforms in answer_uniforms(keys, sampling.max_new_tokens)]
+    # Only the decoding: a tensor made in inference mode could not take part in the learner's backward pass.
+    with torch.inference_mode():
+        _Decoding(Decoder(model, codec.pad_id, trunk), answers, sampling, codec).run(keep_states, ended)
     model.train(was_training)
-    rollouts = _rollouts(rows, logprobs, codec, num_answers)
-    return rollouts if trunk is None and not keep_states else kept.put_into(rollouts, trunk)
+    rollouts = _rollouts(answers, codec, num_answers)
+    if keep_states:
+        states = torch.stack([state for answer in answers for state in answer.states])
+        rollouts = rollouts.with_states(_spread(states, rollouts.rows.answer_mask))
+    if trunk is not None:
+        kept = torch.cat([x.view(-1, x.shape[-1]) for answer in answers for x in answer.trunk])
+        rows = rollouts.rows.with_trunk(_spread(kept, rollouts.rows.attention_mask), trunk.key)
+        rollouts = rollouts.with_rows(rows)
+    return rollouts
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What the network had in hand for each answer: the states [N, D] its N tokens were chosen from, the trunk's
-    activations [P + N, D] at the prompt's tokens and its own. None where it is not kept."""
-
-    states: list[Float[Tensor, "N D"]] | None
-    trunk: list[Float[Tensor, "L D"]] | None
-
-    def add(self, decoder: Decoder, decoded: _Answers, row: int, num_answers: int, num_prompt: int) -> None:
-        """Takes over what a portion knows of one of its rows."""
-        num = len(decoded.tokens[row])
-        if self.states is not None:
-            self.states.append(decoded.states[row, :num])
-        if self.trunk is not None:
-            assert decoder.prompt_trunk is not None
-            assert decoded.trunk is not None
-            prompt = decoder.prompt_trunk[row // num_answers]
-            self.trunk.append(torch.cat([prompt[len(prompt) - num_prompt :], decoded.trunk[row, :num]]))
-
-    def put_into(self, rollouts: Rollouts, trunk: Trunk | None) -> Rollouts:
-        """The rollouts with all of it, in the columns of the tokens."""
-        rows = rollouts.rows
-        if self.states is not None:
-            rollouts = rollouts.with_states(_spread(self.states, rows.answer_mask))
-        if self.trunk is not None:
-            assert trunk is not None
-            rollouts = rollouts.with_rows(rows.with_trunk(_spread(self.trunk, rows.attention_mask), trunk.key))
-        return rollouts
-
-
-def _spread(parts: Sequence[Float[Tensor, "_ D"]], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
-    """The rows of the parts, one after the other, where the mask counts; zeros elsewhere."""
-    spread = parts[0].new_zeros((*mask.shape, parts[0].shape[-1]))
-    spread[mask] = torch.cat(list(parts))
+def _spread(vectors: Float[Tensor, "N D"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+    """The vectors, one after the other, where the mask counts; zeros elsewhere."""
+    spread = torch.zeros((*mask.shape, vectors.shape[-1]), dtype=vectors.dtype, device=vectors.device)
+    spread[mask.to(vectors.device)] = vectors
     return spread
 
 
 def _check_fits(model: PreTrainedModel, prompts: Sequence[EncodedPrompt], sampling: Sampling, num_answers: int) -> None:
     if num_answers < 1:
         raise PlauditError(f"each prompt needs at least one answer, asked for {num_answers}")
-    settings = model.config.get_text_config().to_dict()
-    context = settings.get("max_position_embeddings") or settings.get("n_positions")
+    context = context_of(model)
     longest = max((len(prompt.token_ids) for prompt in prompts), default=0)
     if context is not None and longest + sampling.max_new_tokens > context:
         raise PlauditError(
@@ -247,34 +275,13 @@ def _check_fits(model: PreTrainedModel, prompts: Sequence[EncodedPrompt], sampli
         )
 
 
-def decoded_together(
-    prompts: Sequence[EncodedPrompt], sampling: Sampling, num_answers: int
-) -> Iterator[Sequence[EncodedPrompt]]:
-    """The prompts in the portions that `sampled` decodes together; a caller who samples these one by one can say how far
-    it has come, and gets the same answers as long as no prompt stands there twice."""
-    per_batch = max(1, sampling.batch_size // max(1, num_answers))
-    for start in range(0, len(prompts), per_batch):
-        yield prompts[start : start + per_batch]
-
-
-def _portions(
-    prompts: Sequence[EncodedPrompt], sampling: Sampling, num_answers: int
-) -> Iterator[tuple[Sequence[EncodedPrompt], int]]:
-    """Which prompts are decoded together with how many answers each: whole prompts, or one prompt in several portions."""
-    for batch in decoded_together(prompts, sampling, num_answers):
-        for first in range(0, num_answers, sampling.batch_size):
-            yield batch, min(sampling.batch_size, num_answers - first)
-
-
-def _rollouts(rows: list[EncodedRow], logprobs: list[list[float]], codec: ChatCodec, num_answers: int) -> Rollouts:
-    token_rows = collated(rows, codec.pad_id)
-    flat = torch.tensor([logprob for answer in logprobs for logprob in answer])
-    per_token = torch.zeros(token_rows.token_ids.shape).masked_scatter(token_rows.answer_mask, flat)
-    answers = [row.token_ids[-len(answer) :] for row, answer in zip(rows, logprobs, strict=True)]
+def _rollouts(answers: Sequence[_Answer], codec: ChatCodec, num_answers: int) -> Rollouts:
+    rows = collated([answer.row for answer in answers], codec.pad_id)
+    flat = torch.tensor([logprob for answer in answers for logprob in answer.logprobs])
     return Rollouts(
-        rows=token_rows,
-        logprobs=per_token,
-        finished=torch.tensor([answer[-1] == codec.stop_id for answer in answers]),
-        prompt_index=torch.arange(len(rows)) // num_answers,
-        texts=tuple(codec.decoded(answer) for answer in answers),
+        rows=rows,
+        logprobs=torch.zeros(rows.token_ids.shape).masked_scatter(rows.answer_mask, flat),
+        finished=torch.tensor([answer.tokens[-1] == codec.stop_id for answer in answers]),
+        prompt_index=torch.arange(len(answers)) // num_answers,
+        texts=tuple(codec.decoded(answer.tokens) for answer in answers),
     )

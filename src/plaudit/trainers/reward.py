@@ -30,7 +30,7 @@ from plaudit.text.chat import ChatCodec
 from plaudit.text.preferences import encoded_groups
 from plaudit.text.prompts import TooLong, encoded_prompts
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
-from plaudit.trainers.minibatches import held_out
+from plaudit.trainers.minibatches import held_out, permutation
 from plaudit.trainers.optimisation import OptimiserConfig
 
 
@@ -57,11 +57,12 @@ class RewardConfig:
     validation_frac: float = 0.15
     """Held-out share of the prompts, for accuracy and early stopping."""
     normalise_on: Literal["sampled", "data", "none"] = "sampled"
-    """Mean 0 and deviation 1 over: fresh answers of `reference`; the training answers (if the reference wrote them); off."""
+    """Mean 0 and deviation 1 over: fresh answers of `reference`; some of the training answers (if the reference wrote them);
+    off."""
     reference: str = ""
     """The reference policy for `sampled`; empty means `model`."""
     num_reference_answers: int = 64
-    """How many of its answers are scored for the normalisation."""
+    """How many answers are scored for the normalisation. More make its mean and deviation surer."""
     precision: Precision = Precision.AUTO
     """Type of weights and arithmetic; `auto` is float32, with bfloat16 products where the hardware has them."""
     device: str = "auto"
@@ -237,7 +238,8 @@ def _normalise(
         case "none":
             return
         case "data":
-            rows = data.rows
+            chosen = permutation(len(data.rows), config.seed, "normalise")[: config.num_reference_answers]
+            rows = data.rows.select(chosen)
         case "sampled":
             name = config.reference or config.model
             device = device_for(config.device)

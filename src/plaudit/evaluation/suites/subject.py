@@ -93,14 +93,18 @@ class Subject:
         rows = sorted(
             (row for row in rows if len(row.token_ids) <= self._max_prompt_tokens), key=lambda row: len(row.token_ids)
         )
-        with Progress(f"{what}, answers of {self.name}", total=len(rows), quiet=not rows) as progress:
-            for start in range(0, len(rows), self._sampling.batch_size):
-                part = rows[start : start + self._sampling.batch_size]
+        if rows:
+            with Progress(f"{what}, answers of {self.name}", total=len(rows)) as progress:
                 drawn = sampled(
-                    self._policy.sampler(), self.codec, part, self._sampling, num_answers=1, seed=self._seed
+                    self._policy.sampler(),
+                    self.codec,
+                    rows,
+                    self._sampling,
+                    num_answers=1,
+                    seed=self._seed,
+                    ended=progress.advance,
                 )
-                self._answers |= {row.id: answer for row, answer in zip(part, completions(drawn), strict=True)}
-                progress.advance(len(part))
+            self._answers |= {row.id: answer for row, answer in zip(rows, completions(drawn), strict=True)}
         return [self._answers.get(prompt_id(prompt)) for prompt in prompts]
 
     def scores(self, prompts: Sequence[Messages], answers: Sequence[str]) -> list[float] | None:
