@@ -18,7 +18,7 @@ from plaudit.models.policy import PolicyModel, load_policy
 from plaudit.models.reward import load_reward_model
 from plaudit.rewards.textual import completions
 from plaudit.rollout.sampler import sampled
-from plaudit.runs import PhaseTimer, spawn_seed
+from plaudit.runs import PhaseTimer, Progress, spawn_seed
 from plaudit.runs.stages import Cost
 from plaudit.schemas.conversation import Messages
 from plaudit.schemas.protocols import Completion
@@ -105,7 +105,10 @@ def _sampled(
     limit = config.subsets.max_prompt_tokens
     encoded, _ = encoded_prompts(prompts, codec, max_tokens=limit, too_long=TooLong.REFUSE)
     seed = spawn_seed(config.seed, "answers", name)
-    return sampled(policy.sampler(), codec, encoded, config.sampling, num_answers=num, seed=seed)
+    with Progress(f"answers, {name}", total=len(encoded) * num) as progress:
+        return sampled(
+            policy.sampler(), codec, encoded, config.sampling, num_answers=num, seed=seed, ended=progress.advance
+        )
 
 
 def _trained(config: HHConfig, found: People, stage: str, name: str, cpu: float) -> Entrant:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from plaudit.batches.tokens import TokenRows, micro_batches
+from plaudit.batches.tokens import TokenRows
 from plaudit.evaluation.reward_quality import JudgedPairs, RewardQuality, correct, reward_quality
 from plaudit.models.load import device_for, load_codec
 from plaudit.models.policy import PolicyModel, load_policy
@@ -105,7 +105,7 @@ def answer_numbers(
     found |= {name: torch.zeros(len(rows)) for name in scorers}
     found[FEATURES] = torch.zeros(len(rows), policy.width)
     with Progress(title, total=len(rows)) as progress:
-        for part in micro_batches(torch.arange(len(rows)), rows.lengths.cpu(), micro_batch_size):
+        for part in rows.micro_batches(micro_batch_size):
             chosen = policy.prepared(rows.select(part.to(rows.token_ids.device)))
             stats = policy(chosen)
             states = stats.hidden if chosen.trunk is None else chosen.trunk
