@@ -101,7 +101,7 @@ def test_plain_is_few_long_words(text: str, plain: float) -> None:
 
 @pytest.mark.parametrize(
     ("num_words", "brevity"),
-    [(0, 0), (4, 0), (5, 1 / 10), (9, 0.5), (14, 1), (24, 1), (30, 0.5), (35, 1 / 12), (36, 0), (500, 0)],
+    [(0, 0), (4, 0), (5, 1 / 12), (10, 0.5), (16, 1), (27, 1), (33, 1 / 3), (35, 1 / 9), (36, 0), (500, 0)],
 )
 def test_brevity_has_two_sides(num_words: int, brevity: float) -> None:
     assert parts("word " * num_words)["brevity"] == pytest.approx(brevity)

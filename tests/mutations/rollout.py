@@ -2,6 +2,7 @@
 
 from mutations.mutation import Mutation
 
+DRAWING = "rollout/test_drawing.py"
 SAMPLER = "rollout/test_sampler.py"
 
 MUTATIONS = [
@@ -102,7 +103,7 @@ MUTATIONS = [
         "rollout/sampler.py",
         "ordered.cumsum(-1) - ordered >= top_p",
         "ordered.cumsum(-1) - 2 * ordered >= top_p",
-        (SAMPLER,),
+        (DRAWING,),
     ),
     Mutation(
         "training rollouts accept top-p",
@@ -179,6 +180,6 @@ MUTATIONS = [
         "rollout/sampler.py",
         "nn.functional.pad(up_to_block, (1, 0)).gather(-1, block)",
         "nn.functional.pad(up_to_block, (1, 0)).gather(-1, (block - 1).clamp(min=0))",
-        (SAMPLER,),
+        (DRAWING,),
     ),
 ]

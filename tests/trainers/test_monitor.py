@@ -194,7 +194,9 @@ def test_resumed_is_uninterrupted_with_a_monitor_too(start: str, tmp_path: Path)
     from tests.equivalence.test_resume import Interrupting, assert_same
 
     with pytest.raises(KeyboardInterrupt):
-        run(start, tmp_path / "cut", scorer=Interrupting(5))  # the reference's answers, then two calls a step
+        run(
+            start, tmp_path / "cut", scorer=Interrupting(3)
+        )  # the reference's answers, then two calls a step: in the second
     run(start, tmp_path / "cut", resume=True)
     run(start, tmp_path / "whole")
     assert_same(tmp_path / "cut", tmp_path / "whole")

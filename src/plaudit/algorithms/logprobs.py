@@ -55,8 +55,8 @@ class _FrozenHead(torch.autograd.Function):
         with_gradient: bool,
     ) -> tuple[Tensor, Tensor]:
         logits = torch.nn.functional.linear(states, weight, bias).float()
-        logits.div_(temperature)
-        logprobs = logits.sub_(logits.logsumexp(-1, keepdim=True))
+        # As `token_logprobs` computes them, to the last bit: a policy and its frozen copy are equal before the first update.
+        logprobs = torch.log_softmax(logits / temperature, dim=-1)
         chosen = logprobs.gather(-1, token_ids[:, None]).squeeze(-1)
         probabilities = logprobs.exp()
         entropy = -logprobs.mul_(probabilities).sum(-1)

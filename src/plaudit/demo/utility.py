@@ -1,12 +1,12 @@
 """What the simulated people care about: a documented utility with six parts, hidden from training.
 
-    points   0.50  each sentence makes a point: it says something of the subject (laundry, plants, ...), with words that
+    points   0.52  each sentence makes a point: it says something of the subject (laundry, plants, ...), with words that
                    people's reference answers use on it more than on others, not in the question and not said before; and it
                    is short (full marks up to 10 words, none at 18); the mean over the sentences, over three where there
                    are fewer
     content  0.10  agreement with the better of two reference answers to this question: F1 of content words, rare words
                    weighing more; the square root of it, full marks from F1 0.2
-    brevity  0.20  full marks from 14 to 24 words, none at 4 or 36
+    brevity  0.18  full marks from 16 to 27 words, none at 4 or 36
     plain    0.10  few words of three syllables or more: none at one in seven
     fluency  0.05  no repeated word pairs, no loops, and between content words the small words that make sentences
     finish   0.05  stops by itself, at the end of a sentence
@@ -30,9 +30,9 @@ from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.protocols import Completion, TextScore
 
 WEIGHTS: Mapping[str, float] = {
-    "points": 0.50,
+    "points": 0.52,
     "content": 0.10,
-    "brevity": 0.20,
+    "brevity": 0.18,
     "plain": 0.10,
     "fluency": 0.05,
     "finish": 0.05,
@@ -103,7 +103,7 @@ class HiddenUtility:
         return {
             "points": self._points(question, answer.text),
             "content": self._content(question, meant),
-            "brevity": min(max(0.0, min((length - 4) / 10, (36 - length) / 12)), 1.0),
+            "brevity": min(max(0.0, min((length - 4) / 12, (36 - length) / 9)), 1.0),
             "plain": _plain(answer.text),
             "fluency": _fluency(answer.text, len(meant), length),
             "finish": float(answer.finished and ends_with_stop(answer.text)),

@@ -78,4 +78,6 @@ def test_pairs_against_a_plain_loop() -> None:
 def test_a_model_that_is_blind_to_the_group_has_no_difference() -> None:
     same = [IdentityPair(pair.a, pair.a, pair.attribute) for pair in PAIRS]
     said = {pair.a[0].text: "Yes." for pair in same}
-    assert all(estimate is None or estimate.value == 0 for estimate in bias(saying(said), same).figures.values())
+    figures = bias(saying(said), same).figures.values()
+    # Equal rows stand in different places of a batch, which rounds their log-probabilities differently.
+    assert all(estimate is None or abs(estimate.value) < 1e-5 for estimate in figures)
