@@ -36,13 +36,6 @@ MUTATIONS = [
         (SAMPLER,),
     ),
     Mutation(
-        "an ended row that waits leaves the table of positions",
-        "rollout/decoding.py",
-        "(self.positions + 1).clamp(max=self._last_position)",
-        "self.positions + 1",
-        (SAMPLER,),
-    ),
-    Mutation(
         "newcomers stand in the columns of others",
         "rollout/decoding.py",
         "nn.functional.pad(x, (width - x.shape[1], 0))",
