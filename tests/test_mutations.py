@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-sys.path.insert(0, str(TESTS))
+# Behind everything: tests/statistics must not stand before Python's own.
+sys.path.append(str(TESTS))
 
 from mutations import MUTATIONS, Mutation  # noqa: E402 (as mutate.py imports them)
+
+sys.path.remove(str(TESTS))
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
