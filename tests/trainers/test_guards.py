@@ -92,8 +92,8 @@ def without_e(monkeypatch: pytest.MonkeyPatch, start: str) -> None:
 def taught_to_write_es(ppo: PPO) -> None:
     """As after long training for them."""
     rows = rows_of(ppo.actor.codec, *((question, "eeeeeee") for question in QUESTIONS))
-    optimiser = torch.optim.Adam([parameter for _, parameter in ppo.policy.trained_parameters()], lr=3e-2)
-    for _ in range(20):
+    optimiser = torch.optim.Adam([parameter for _, parameter in ppo.policy.trained_parameters()], lr=1e-2)
+    for _ in range(40):
         optimiser.zero_grad()
         ppo.policy(rows).logprobs.mean().neg().backward()
         optimiser.step()
@@ -102,13 +102,13 @@ def taught_to_write_es(ppo: PPO) -> None:
 
 def test_a_sampler_with_altered_logits_is_found_out(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The policy has learnt to write e's; a sampler that bans them shows only what has become less likely."""
-    ppo = new_ppo(start, optimiser=fast(1e-9), experience=experience(answers_per_prompt=16))
+    ppo = new_ppo(start, optimiser=fast(1e-9), experience=experience(answers_per_prompt=64))
     taught_to_write_es(ppo)
     _, metrics = ppo.step(0)
-    assert metrics["kl/k1"] > 1  # with an honest sampler all is well
+    assert metrics["kl/k1"] > 0.5  # with an honest sampler all is well
     without_e(monkeypatch, start)
     _, metrics = ppo.step(1)
-    assert metrics["kl/k1"] < -1
+    assert metrics["kl/k1"] < -0.3
     with pytest.raises(PlauditError, match="sampler's and the learner's distributions differ"):
         ppo.step(2)
 
