@@ -85,7 +85,10 @@ def test_the_first_minibatchs_ratio_is_one(
     temperature: float,
     precision: Precision,
 ) -> None:
-    """In the first step and after the policy has moved. Under `mixed` the learner says the old log-probabilities anew."""
+    """In the first step and after the policy has moved. Under `mixed` the learner says the old log-probabilities anew.
+
+    Products in bfloat16 round anew in a batch of another shape, a jump at a token here and there.
+    """
     ratios: list[Tensor] = []
     real = ppo_module.clipped_policy_loss
 
@@ -99,7 +102,9 @@ def test_the_first_minibatchs_ratio_is_one(
         first = len(ratios)
         ppo.step(step)
         assert len(ratios) == first + 4  # two minibatches, two epochs
-        assert (ratios[first] - 1).abs().max() < 1e-4
+        off = (ratios[first] - 1).abs()
+        assert off.median() < 1e-4
+        assert off.max() < (1e-4 if precision is Precision.FLOAT32 else 1e-2)
         assert (ratios[-1] - 1).abs().max() > 1e-3
 
 

@@ -161,7 +161,7 @@ def test_it_learns_what_people_prefer(learnt: tuple[Path, RewardResult]) -> None
     assert result.fitted.validation is not None
     assert result.quality.accuracy.value == pytest.approx(result.fitted.validation["accuracy"])  # on the held-out pairs
     model, codec = load_reward_model(str(result.folder), UPPER), load_codec(str(result.folder))
-    texts = ["abc d", "eabc d", "ee abcd", "eeee a", "eeeeeee"]
+    texts = ["abc d", "ee abcd", "eeeeeee"]
     encoded = [EncodedGroup(tuple(codec.encoded((user("new"),), (assistant(t),)) for t in texts), ())]
     scores = raw_scores(model, collated_groups(encoded, 0).rows, 2).tolist()
     assert scores == sorted(scores)
