@@ -162,6 +162,13 @@ MUTATIONS = [
         (SAMPLER,),
     ),
     Mutation(
+        "an ended row that waits leaves the table of positions",
+        "rollout/decoding.py",
+        "(self.positions + 1).clamp(max=self._last_position)",
+        "self.positions + 1",
+        (SAMPLER,),
+    ),
+    Mutation(
         "a full cache loses its tokens",
         "rollout/decoding.py",
         "    buffer[:, :, : x.shape[2]] = x\n",

@@ -151,6 +151,31 @@ def test_what_the_sampler_keeps_is_what_the_learner_would_compute(architecture: 
     (policy(rows).logprobs * kept.states.sum(-1)).sum().backward()  # and it can be learnt from
 
 
+@pytest.mark.parametrize(
+    "train", [TrainLayers(kind="all"), TrainLayers(kind="upper", num_upper=1), TrainLayers(kind="lora")]
+)
+def test_under_mixed_precision_the_sampler_computes_what_the_learner_does(train: TrainLayers) -> None:
+    """But for products rounded in batches of another shape: also after the learner has moved, and what it keeps."""
+    policy = PolicyModel(random_model(), train, mixed=True)
+    trunk = policy.branch.trunk
+    for _ in range(2):
+        kept, plain = (
+            sampled(policy.sampler(), CODEC, PROMPTS, Sampling(max_new_tokens=12), num_answers=3, seed=0, trunk=x)
+            for x in (trunk, None)
+        )
+        rows = kept.rows
+        with torch.no_grad():
+            off = (policy(rows).logprobs - kept.logprobs)[rows.answer_mask].abs()
+            assert off.mean() < 0.01
+            assert off.max() < 0.1
+            if trunk is not None:
+                assert rows.trunk is not None
+                computed = trunk(plain.rows)[rows.attention_mask]
+                assert (rows.trunk[rows.attention_mask] - computed).norm() < 0.01 * computed.norm()
+            for _, parameter in policy.trained_parameters():
+                parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+
+
 def test_what_was_sampled_can_be_learnt_from() -> None:
     """No tensor of a rollout is an inference tensor, which autograd would refuse to keep."""
     model = random_model()
@@ -351,3 +376,15 @@ def test_what_outgrows_the_models_context_is_refused(architecture: str) -> None:
     with pytest.raises(PlauditError, match=message):
         sample(model, max_new_tokens=context)
     sample(model, max_new_tokens=context - longest, num_answers=1)
+
+
+def test_an_answer_that_ended_at_the_end_of_the_context_waits_inside_it() -> None:
+    """Its row is kept for a few tokens more while others go on; GPT-2 has no position behind the last."""
+    prompts = prompts_of(*(f"{'long ' * (i % 3)}question {i}" for i in range(12)))
+    model = random_model("gpt2", stop_bias=1.0)
+    alone = [answers_of(sample(model, [prompt]))[k] for prompt in prompts for k in range(3)]
+    longest = max(len(prompt.token_ids) for prompt in prompts)
+    assert any(len(answer) == 12 for answer in alone)
+    model.config.n_positions = longest + 12
+    model.transformer.wpe = nn.Embedding.from_pretrained(model.transformer.wpe.weight[: longest + 12])
+    assert answers_of(sample(model, prompts, batch_size=9)) == alone

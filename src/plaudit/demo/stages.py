@@ -97,8 +97,8 @@ def measured(
 ) -> Entrant:
     """A trained model as an entrant: its answers, their KL to the SFT model, its perplexity on held-out demonstrations."""
     policy, sft = policy_of(config, stage), policy_of(config, "sft")
-    trunk = None if policy.mixed else policy.branch.trunk
-    rollouts = _rollouts_of(config, policy, stage, questions, NUM_ANSWERS, f"evaluate {stage}", trunk)
+    purpose, trunk = f"evaluate {stage}", policy.branch.trunk
+    rollouts = _rollouts_of(config, policy, stage, questions, NUM_ANSWERS, purpose, trunk)
     kl = kl_to_reference(policy, as_reference(sft), [rollouts], temperature=config.sampling.temperature)
     return Entrant(
         name,

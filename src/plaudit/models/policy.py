@@ -154,16 +154,18 @@ class PolicyModel(nn.Module):
         return int(self.full.config.hidden_size)
 
     def sampler(self) -> PreTrainedModel:
-        """The network to sample from: itself, or under `mixed` a bfloat16 copy, brought up to date here."""
+        """The network to sample from: itself, or under `mixed` a copy that computes the same, brought up to date here."""
         if not self.mixed:
             return self.full
         if not self._copies:
             # In a list, so that it is no child module: it is neither trained nor saved.
-            self._copies.append(copy.deepcopy(self.full).to(torch.bfloat16).requires_grad_(False))
-        copied = dict(self._copies[0].named_parameters())
+            self._copies.append(_multiplying_in_bfloat16(self.full))
         with torch.no_grad():
-            for name, parameter in self.trained_parameters():
-                copied[name].copy_(parameter)
+            for module, twin in zip(self.full.modules(), self._copies[0].modules(), strict=True):
+                own = dict(twin.named_parameters(recurse=False))
+                for name, parameter in module.named_parameters(recurse=False):
+                    if parameter.requires_grad:
+                        own[name].copy_(parameter)
         return self._copies[0]
 
     def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
@@ -179,6 +181,21 @@ def load_policy(name: str, train: TrainLayers, *, precision: Precision, device: 
     """The causal model of that name as a policy. Raises PlauditError where it cannot be had."""
     model = load_causal_lm(name, precision=precision, device=device)
     return PolicyModel(model, train, mixed=precision.is_mixed_on(device))
+
+
+def _multiplying_in_bfloat16(model: PreTrainedModel) -> PreTrainedModel:
+    """A frozen copy that runs under autocast, the matrices of its products rounded once instead of anew for each token.
+
+    Everything between the products stays in float32, so that its numbers are the learner's but for the rounding of
+    products in batches of another shape.
+    """
+    twin = copy.deepcopy(model).requires_grad_(False)
+    for module in twin.modules():
+        if isinstance(module, nn.Linear):
+            # A new parameter: an embedding that shares the matrix is looked up in float32.
+            module.weight = nn.Parameter(module.weight.to(torch.bfloat16), requires_grad=False)
+    twin.forward = torch.autocast(model.device.type, dtype=torch.bfloat16)(twin.forward)
+    return twin
 
 
 class ReferenceModel:

@@ -32,7 +32,8 @@ class RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no typ
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Appends the tokens and returns all."""
+        """Appends the tokens and returns all. Keys are kept as values are: autocast rounds both before it multiplies them."""
+        key_states = key_states.to(value_states.dtype)
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             self.show(_with_room(key_states), _with_room(value_states), key_states.shape[2])

@@ -174,8 +174,7 @@ class Actor:
                 seed=self.seed,
                 step=step,
                 keep_states=not self.policy.mixed,
-                # Under mixed precision the sampler is a bfloat16 copy, whose activations are not quite the learner's.
-                trunk=None if self.policy.mixed else self.policy.branch.trunk,
+                trunk=self.policy.branch.trunk,
             )
         with self.timer("trunk"):
             rollouts = rollouts.with_rows(self.policy.prepared(rollouts.rows))
@@ -199,7 +198,7 @@ class Actor:
 
     @torch.no_grad()
     def _learner_stats(self, rollouts: Rollouts) -> tuple[Float[Tensor, "B T"], Float[Tensor, "B T D"]]:
-        """The learner's log-probabilities of the answers and its states: the sampler's bfloat16 weights are not quite its."""
+        """The learner's log-probabilities and states: the sampler's products were rounded in batches of another shape."""
         logprobs = torch.zeros_like(rollouts.logprobs)
         states = logprobs.new_zeros((*logprobs.shape, self.policy.width))
         for part in rollouts.rows.micro_batches(self.micro_batch_size):
