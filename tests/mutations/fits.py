@@ -221,8 +221,8 @@ MUTATIONS = [
     Mutation(
         "the optimiser's memory is not resumed",
         "trainers/optimisation.py",
-        "            if state:\n",
-        "            if not state:\n",
+        "self._state_of(parameter).update(",
+        "{}.update(",
         (OPTIMISATION, RESUME),
     ),
     Mutation(
@@ -263,7 +263,7 @@ MUTATIONS = [
     Mutation(
         "gradients add up over updates",
         "trainers/optimisation.py",
-        "self._torch.zero_grad(set_to_none=True)",
+        "optimiser.zero_grad(set_to_none=True)",
         "pass",
         (OPTIMISATION,),
     ),
@@ -277,8 +277,15 @@ MUTATIONS = [
     Mutation(
         "Adam's epsilon is left at its default",
         "trainers/optimisation.py",
-        "lr=config.learning_rate, eps=config.eps, weight_decay=0.0)",
-        "lr=config.learning_rate, weight_decay=0.0)",
+        "torch.optim.AdamW(groups, lr=rate, eps=eps, weight_decay=0.0)",
+        "torch.optim.AdamW(groups, lr=rate, weight_decay=0.0)",
+        (OPTIMISATION,),
+    ),
+    Mutation(
+        "Muon moves embeddings",
+        "trainers/optimisation.py",
+        'return any(part.isdigit() for part in name.split("."))',
+        "return True",
         (OPTIMISATION,),
     ),
     Mutation(

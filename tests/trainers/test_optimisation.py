@@ -46,7 +46,7 @@ def test_a_schedule_rises_then_never_rises_again(schedule: Schedule, warmup_frac
 
 
 def parameters(*values: list[float] | list[list[float]]) -> list[tuple[str, nn.Parameter]]:
-    return [(f"p{i}", nn.Parameter(torch.tensor(value))) for i, value in enumerate(values)]
+    return [(f"layers.{i}.weight", nn.Parameter(torch.tensor(value))) for i, value in enumerate(values)]
 
 
 def descend(named: list[tuple[str, nn.Parameter]], optimiser: Optimiser, gradients: list[list[float]]) -> list[float]:
@@ -78,6 +78,20 @@ def test_rmsprop_divides_by_the_root_mean_square() -> None:
     named = parameters([1.0])
     config = OptimiserConfig(kind=OptimiserKind.RMSPROP, learning_rate=0.01, max_grad_norm=9, **FLAT)
     assert descend(named, Optimiser(named, config, 1), [[2.0]]) == pytest.approx([0.9], abs=1e-6)
+
+
+def test_muon_moves_a_layers_matrix_along_all_its_directions_alike() -> None:
+    """Singular values 3 and 0.3 of the gradient become about 1, times 0.2 * sqrt(2) * rate; what is no matrix of a layer
+    moves as under AdamW, by the rate."""
+    layer, vector = parameters([[0.0, 0.0], [0.0, 0.0]], [0.0])
+    named = [layer, vector, ("embed.weight", nn.Parameter(torch.zeros(1, 1)))]
+    config = OptimiserConfig(kind=OptimiserKind.MUON, learning_rate=0.1, max_grad_norm=9, **FLAT)
+    descend(named, Optimiser(named, config, 1), [[[0.0, 3.0], [0.3, 0.0]], [5.0], [[7.0]]])
+    moved = -layer[1].detach() / (0.1 * 0.2 * math.sqrt(2))
+    assert moved[0, 0].item() == pytest.approx(0, abs=0.02)
+    assert 0.6 < moved[0, 1].item() < 1.4
+    assert 0.6 < moved[1, 0].item() < 1.4
+    assert [named[i][1].item() for i in (1, 2)] == pytest.approx([-0.1, -0.1], abs=1e-6)
 
 
 def test_matrices_decay_and_vectors_do_not() -> None:

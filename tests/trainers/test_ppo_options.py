@@ -97,8 +97,8 @@ def test_the_rate_falls_in_a_line_and_adam_has_its_epsilon(start: str) -> None:
     for config in (defaults.optimiser, defaults.value_optimiser):
         assert config.eps == 1e-5
         assert (config.schedule.value, config.warmup_frac) == ("linear", 0.0)
-    assert all(group["eps"] == 1e-5 for group in ppo.policy_optimiser._torch.param_groups)
-    assert all(group["eps"] == 1e-5 for group in ppo.value_optimiser._torch.param_groups)
+    for optimiser in (ppo.policy_optimiser, ppo.value_optimiser):
+        assert [group["eps"] for part in optimiser._torch for group in part.param_groups] == [1e-5, 1e-5]
 
 
 @pytest.mark.parametrize("value", ["policy", "reward"])

@@ -136,7 +136,8 @@ def test_two_demonstrations_are_learnt_by_heart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", list(OptimiserKind))
 def test_every_optimiser_learns(tmp_path: Path, kind: OptimiserKind) -> None:
-    rate = {OptimiserKind.ADAMW: 1e-2, OptimiserKind.SGD: 0.3, OptimiserKind.RMSPROP: 3e-3}[kind]
+    adaptive = {OptimiserKind.ADAMW: 1e-2, OptimiserKind.RMSPROP: 3e-3, OptimiserKind.MUON: 1e-2}
+    rate = adaptive.get(kind, 0.3)
     config = config_of(tmp_path / "run", optimiser=fast(rate, kind=kind), validation_frac=0)
     train(config, demonstrations(32))
     losses = [row["train/loss"] for row in read_metrics(tmp_path / "run" / "metrics.jsonl")]

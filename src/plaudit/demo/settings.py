@@ -12,7 +12,7 @@ from plaudit.rollout.sampler import Sampling
 from plaudit.trainers.dpo import DPOConfig
 from plaudit.trainers.epochs import EpochsConfig
 from plaudit.trainers.experience import ExperienceConfig
-from plaudit.trainers.optimisation import OptimiserConfig, Schedule
+from plaudit.trainers.optimisation import OptimiserConfig, OptimiserKind, Schedule
 from plaudit.trainers.ppo_config import PPOConfig
 from plaudit.trainers.reward import RewardConfig
 from plaudit.trainers.rloo import RLOOConfig
@@ -87,7 +87,7 @@ class DemoConfig:
             out=str(self.folder / "sft"),
             train=TrainLayers(kind="all"),
             optimiser=OptimiserConfig(learning_rate=1e-2 if self.is_dry else 1e-4),
-            epochs=EpochsConfig(num_epochs=3, checkpoint=False),
+            epochs=EpochsConfig(num_epochs=2, checkpoint=False),
             validation_frac=0.0,
             precision=self.precision,
             device=self.device,
@@ -127,8 +127,9 @@ class DemoConfig:
             out=str(self.folder / "ppo"),
             train=self.upper,
             experience=self.experience(),
-            num_steps=4 if self.is_dry else 8,
+            num_steps=4 if self.is_dry else 14,
             num_epochs=1,
+            num_minibatches=2,
             micro_batch_size=24,
             optimiser=self._online(),
             kl_coef=0.1,
@@ -153,6 +154,7 @@ class DemoConfig:
             experience=ppo.experience,
             num_steps=ppo.num_steps,
             num_epochs=ppo.num_epochs,
+            num_minibatches=ppo.num_minibatches,
             optimiser=ppo.optimiser,
             kl_coef=ppo.kl_coef,
             precision=self.precision,
@@ -161,8 +163,10 @@ class DemoConfig:
         )
 
     def _online(self) -> OptimiserConfig:
-        rate = 1e-3 if self.is_dry else 7e-5
-        return OptimiserConfig(learning_rate=rate, schedule=Schedule.LINEAR, warmup_frac=0.2, eps=1e-5)
+        rate = 1e-3 if self.is_dry else 4e-4
+        return OptimiserConfig(
+            kind=OptimiserKind.MUON, learning_rate=rate, schedule=Schedule.LINEAR, warmup_frac=0.2, eps=1e-5
+        )
 
     def dpo(self) -> DPOConfig:
         """DPO from the same rankings."""

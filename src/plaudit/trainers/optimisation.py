@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import torch
@@ -19,6 +19,7 @@ class OptimiserKind(StrEnum):
     ADAMW = "adamw"
     SGD = "sgd"
     RMSPROP = "rmsprop"
+    MUON = "muon"
 
 
 class Schedule(StrEnum):
@@ -34,7 +35,7 @@ class OptimiserConfig:
     """How parameters move."""
 
     kind: OptimiserKind = OptimiserKind.ADAMW
-    """AdamW, SGD (momentum 0.9) or RMSprop."""
+    """AdamW, SGD (momentum 0.9), RMSprop or Muon (the layers' matrices; AdamW for the rest; rates compare with AdamW's)."""
     learning_rate: float = 1e-4
     """The peak rate. Too high and the loss jumps, too low and nothing is learnt in the steps there are."""
     schedule: Schedule = Schedule.COSINE
@@ -86,10 +87,7 @@ class Optimiser:
         self._named: NamedParameters = list(parameters)
         if not self._named:
             raise PlauditError("nothing to train: no parameter learns under this setting of train_layers")
-        matrices = [parameter for _, parameter in self._named if parameter.dim() >= 2]
-        vectors = [parameter for _, parameter in self._named if parameter.dim() < 2]
-        groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self._torch = _torch_optimiser([group for group in groups if group["params"]], config)
+        self._torch = _torch_optimisers(self._named, config)
 
     @property
     def learning_rate(self) -> float:
@@ -108,10 +106,11 @@ class Optimiser:
                 f"the gradient is {norm} at update {self.num_done + 1}: the last good checkpoint is intact. Lower "
                 "learning_rate, look at the data of this step, or use float32"
             )
-        for group in self._torch.param_groups:
-            group["lr"] = self.learning_rate
-        self._torch.step()
-        self._torch.zero_grad(set_to_none=True)
+        for optimiser in self._torch:
+            for group in optimiser.param_groups:
+                group["lr"] = self.learning_rate
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
         self.num_done += 1
         return norm
 
@@ -119,7 +118,7 @@ class Optimiser:
         """The optimiser's memory by parameter name, and the number of updates done."""
         tensors = {"num_done": torch.tensor(self.num_done)}
         for name, parameter in self._named:
-            for key, value in self._torch.state[parameter].items():
+            for key, value in self._state_of(parameter).items():
                 if isinstance(value, Tensor):
                     tensors[f"{name}/{key}"] = value
         return tensors
@@ -130,17 +129,46 @@ class Optimiser:
         for name, parameter in self._named:
             prefix = f"{name}/"
             state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            if state:
-                self._torch.state[parameter] = {
-                    key: value if value.dim() == 0 else value.to(parameter.device) for key, value in state.items()
-                }
+            self._state_of(parameter).update(
+                (key, value if value.dim() == 0 else value.to(parameter.device)) for key, value in state.items()
+            )
+
+    def _state_of(self, parameter: nn.Parameter) -> dict[str, object]:
+        """The memory of the optimiser that moves the parameter."""
+        owners = [o for o in self._torch if any(parameter is p for group in o.param_groups for p in group["params"])]
+        state: dict[str, object] = owners[0].state[parameter]
+        return state
 
 
-def _torch_optimiser(groups: list[dict[str, object]], config: OptimiserConfig) -> torch.optim.Optimizer:
+def _torch_optimisers(named: NamedParameters, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
+    """One optimiser; under Muon a second for what is no matrix of a layer."""
+    rate, eps = config.learning_rate, config.eps
+    if config.kind is OptimiserKind.MUON:
+        inner = [(name, parameter) for name, parameter in named if _is_of_a_layer(name) and parameter.dim() == 2]
+        names = {name for name, _ in inner}
+        rest = _torch_optimisers([x for x in named if x[0] not in names], replace(config, kind=OptimiserKind.ADAMW))
+        if not inner:
+            return rest
+        matrices = [parameter for _, parameter in inner]
+        muon = torch.optim.Muon(
+            matrices, lr=rate, weight_decay=config.weight_decay, momentum=0.9, adjust_lr_fn="match_rms_adamw"
+        )
+        return [muon, *rest]
+    matrices = [parameter for _, parameter in named if parameter.dim() >= 2]
+    vectors = [parameter for _, parameter in named if parameter.dim() < 2]
+    both = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    groups = [group for group in both if group["params"]]
+    if not groups:
+        return []
     match config.kind:
         case OptimiserKind.ADAMW:
-            return torch.optim.AdamW(groups, lr=config.learning_rate, eps=config.eps, weight_decay=0.0)
+            return [torch.optim.AdamW(groups, lr=rate, eps=eps, weight_decay=0.0)]
         case OptimiserKind.SGD:
-            return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9)
+            return [torch.optim.SGD(groups, lr=rate, momentum=0.9)]
         case OptimiserKind.RMSPROP:
-            return torch.optim.RMSprop(groups, lr=config.learning_rate, eps=config.eps)
+            return [torch.optim.RMSprop(groups, lr=rate, eps=eps)]
+
+
+def _is_of_a_layer(name: str) -> bool:
+    """Whether the parameter stands in a numbered layer: not an embedding, a head or the last norm."""
+    return any(part.isdigit() for part in name.split("."))
