@@ -221,7 +221,7 @@ MUTATIONS = [
     Mutation(
         "the optimiser's memory is not resumed",
         "trainers/optimisation.py",
-        "self._state_of(parameter).update(",
+        "self._owners[parameter].state[parameter].update(",
         "{}.update(",
         (OPTIMISATION, RESUME),
     ),

@@ -161,11 +161,11 @@ class PolicyModel(nn.Module):
             # In a list, so that it is no child module: it is neither trained nor saved.
             self._copies.append(_multiplying_in_bfloat16(self.full))
         with torch.no_grad():
-            for module, twin in zip(self.full.modules(), self._copies[0].modules(), strict=True):
-                own = dict(twin.named_parameters(recurse=False))
-                for name, parameter in module.named_parameters(recurse=False):
-                    if parameter.requires_grad:
-                        own[name].copy_(parameter)
+            # By every name: a matrix that two modules share is two in the copy.
+            copied = dict(self._copies[0].named_parameters(remove_duplicate=False))
+            for name, parameter in self.full.named_parameters(remove_duplicate=False):
+                if parameter.requires_grad:
+                    copied[name].copy_(parameter)
         return self._copies[0]
 
     def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:

@@ -88,6 +88,7 @@ class Optimiser:
         if not self._named:
             raise PlauditError("nothing to train: no parameter learns under this setting of train_layers")
         self._torch = _torch_optimisers(self._named, config)
+        self._owners = {x: owner for owner in self._torch for group in owner.param_groups for x in group["params"]}
 
     @property
     def learning_rate(self) -> float:
@@ -118,7 +119,7 @@ class Optimiser:
         """The optimiser's memory by parameter name, and the number of updates done."""
         tensors = {"num_done": torch.tensor(self.num_done)}
         for name, parameter in self._named:
-            for key, value in self._state_of(parameter).items():
+            for key, value in self._owners[parameter].state[parameter].items():
                 if isinstance(value, Tensor):
                     tensors[f"{name}/{key}"] = value
         return tensors
@@ -129,15 +130,9 @@ class Optimiser:
         for name, parameter in self._named:
             prefix = f"{name}/"
             state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            self._state_of(parameter).update(
+            self._owners[parameter].state[parameter].update(
                 (key, value if value.dim() == 0 else value.to(parameter.device)) for key, value in state.items()
             )
-
-    def _state_of(self, parameter: nn.Parameter) -> dict[str, object]:
-        """The memory of the optimiser that moves the parameter."""
-        owners = [o for o in self._torch if any(parameter is p for group in o.param_groups for p in group["params"])]
-        state: dict[str, object] = owners[0].state[parameter]
-        return state
 
 
 def _torch_optimisers(named: NamedParameters, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
