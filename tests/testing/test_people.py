@@ -129,6 +129,25 @@ def test_a_ranking_says_all_there_is_to_know() -> None:
     assert len({ranking.id for ranking in rankings()}) == 4 * len(PROMPTS)
 
 
+def test_more_answers_are_dealt_on_sheets() -> None:
+    """Every sheet ranked by as many people, nobody given two of a prompt, everybody's sheet a matter of chance."""
+    answers = [[Completion(f"answer {k} to {i}", True, 3) for k in range(8)] for i in range(40)]
+    utilities = [[*low, *(1 + x for x in high)] for low, high in zip(worths(), worths(seed=1), strict=True)]
+    panel = [SimulatedPerson(f"p{i}", 0.0, tie=0.0) for i in range(8)]
+    found = panel_rankings(panel, PROMPTS, answers, utilities, per_prompt=6, num_sheets=2, seed=0)
+    assert len({ranking.id for ranking in found}) == 6 * len(PROMPTS)
+    first_of_p0 = []
+    for prompt, row, worth in zip(PROMPTS, answers, utilities, strict=True):
+        sheets = [tuple((assistant(a.text),) for a in row[start : start + 4]) for start in (0, 4)]
+        records = [record for record in found if record.prompt == prompt]
+        assert [sum(record.completions == sheet for record in records) for sheet in sheets] == [3, 3]
+        for record in records:
+            shown = worth[:4] if record.completions == sheets[0] else worth[4:]
+            assert record.ranks == tuple(sum(other > x for other in shown) for x in shown)
+        first_of_p0 += [record.completions == sheets[0] for record in records if record.annotator == "p0"]
+    assert 5 < sum(first_of_p0) < len(first_of_p0) - 5
+
+
 def test_rankings_follow_from_the_seed_and_the_prompt_alone() -> None:
     assert rankings(3) == rankings(3)
     assert rankings(3) != rankings(4)

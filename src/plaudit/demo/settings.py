@@ -19,6 +19,8 @@ from plaudit.trainers.rloo import RLOOConfig
 from plaudit.trainers.sft import SFTConfig
 
 NUM_ANSWERS = 4
+# Each question is put to the whole panel: half of it ranks four answers, the other half four others.
+NUM_SHEETS = 2
 PER_PROMPT = 8
 
 
@@ -127,12 +129,12 @@ class DemoConfig:
             out=str(self.folder / "ppo"),
             train=self.upper,
             experience=self.experience(),
-            num_steps=4 if self.is_dry else 14,
+            num_steps=4 if self.is_dry else 18,
             num_epochs=1,
             num_minibatches=2,
             micro_batch_size=24,
             optimiser=self._online(),
-            kl_coef=0.1,
+            kl_coef=0.05,
             # A critic of twenty-odd steps explains little: an answer's worth is told to all its tokens, against its siblings.
             gae_lambda=1.0,
             score_baseline="leave_one_out",
@@ -163,7 +165,7 @@ class DemoConfig:
         )
 
     def _online(self) -> OptimiserConfig:
-        rate = 1e-3 if self.is_dry else 4e-4
+        rate = 1e-3 if self.is_dry else 5.5e-4
         return OptimiserConfig(
             kind=OptimiserKind.MUON, learning_rate=rate, schedule=Schedule.LINEAR, warmup_frac=0.2, eps=1e-5
         )
@@ -175,7 +177,7 @@ class DemoConfig:
             out=str(self.folder / "dpo"),
             train=self.upper,
             optimiser=OptimiserConfig(learning_rate=1e-3 if self.is_dry else 2e-5),
-            epochs=EpochsConfig(num_epochs=2, batch_size=8, micro_batch_size=16, checkpoint=False),
+            epochs=EpochsConfig(num_epochs=1, batch_size=8, micro_batch_size=16, checkpoint=False),
             precision=self.precision,
             device=self.device,
             seed=self.seed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plaudit.batches.rollouts import Rollouts
-from plaudit.demo.settings import NUM_ANSWERS, PER_PROMPT, DemoConfig
+from plaudit.demo.settings import NUM_ANSWERS, NUM_SHEETS, PER_PROMPT, DemoConfig
 from plaudit.demo.utility import HiddenUtility, Question
 from plaudit.evaluation.answers import AnswerSets, Entrant, best_of_n
 from plaudit.evaluation.judges import ScoreJudge
@@ -72,11 +72,17 @@ def answers_of(
 
 def collected_rankings(config: DemoConfig, questions: Sequence[Question], utility: HiddenUtility) -> list[Ranking]:
     """The SFT model answers, the panel ranks; both are written to the demo's folder."""
-    answers = answers_of(config, "sft", questions, num_answers=NUM_ANSWERS, purpose="collect")
+    answers = answers_of(config, "sft", questions, num_answers=NUM_SHEETS * NUM_ANSWERS, purpose="collect")
     prompts = [question.prompt for question in questions]
     worths = [[score.score for score in row] for row in ScoreJudge(utility).utilities(prompts, answers)]
     rankings = panel_rankings(
-        default_panel(), prompts, answers, worths, per_prompt=PER_PROMPT, seed=spawn_seed(config.seed, "panel")
+        default_panel(),
+        prompts,
+        answers,
+        worths,
+        per_prompt=PER_PROMPT,
+        num_sheets=NUM_SHEETS,
+        seed=spawn_seed(config.seed, "panel"),
     )
     write_native(rankings, config.folder / "rankings.jsonl")
     return rankings

@@ -1,13 +1,13 @@
 """What the simulated people care about: a documented utility with six parts, hidden from training.
 
-    points   0.52  each sentence makes a point: it says something of the subject (laundry, plants, ...), with words that
+    points   0.55  each sentence makes a point: it says something of the subject (laundry, plants, ...), with words that
                    people's reference answers use on it more than on others, not in the question and not said before; and it
-                   is short (full marks up to 10 words, none at 18); the mean over the sentences, over three where there
+                   is short (full marks up to 8 words, none at 16); the mean over the sentences, over three where there
                    are fewer
-    content  0.10  agreement with the better of two reference answers to this question: F1 of content words, rare words
+    content  0.12  agreement with the better of two reference answers to this question: F1 of content words, rare words
                    weighing more; the square root of it, full marks from F1 0.2
     brevity  0.18  full marks from 16 to 27 words, none at 4 or 36
-    plain    0.10  few words of three syllables or more: none at one in seven
+    plain    0.05  few words of three syllables or more: none at one in seven
     fluency  0.05  no repeated word pairs, no loops, and between content words the small words that make sentences
     finish   0.05  stops by itself, at the end of a sentence
 
@@ -30,17 +30,17 @@ from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.protocols import Completion, TextScore
 
 WEIGHTS: Mapping[str, float] = {
-    "points": 0.52,
-    "content": 0.10,
+    "points": 0.55,
+    "content": 0.12,
     "brevity": 0.18,
-    "plain": 0.10,
+    "plain": 0.05,
     "fluency": 0.05,
     "finish": 0.05,
 }
 FULL_CONTENT = 0.2
-FULL_ABOUT = 0.3
+LEAST_ABOUT, FULL_ABOUT = 0.05, 0.2
 LEAST_SENTENCES = 3
-SHORT_SENTENCE, LONG_SENTENCE = 10, 18
+SHORT_SENTENCE, LONG_SENTENCE = 8, 16
 HARD_WORDS_FRAC = 0.15
 
 
@@ -84,7 +84,7 @@ class HiddenUtility:
             said |= new
             about = sum(self._subjects_of.get(word, {}).get(question.subject, 0.0) for word in new)
             short = (LONG_SENTENCE - num_words(sentence)) / (LONG_SENTENCE - SHORT_SENTENCE)
-            total += min(1.0, about / FULL_ABOUT) * min(1.0, max(0.0, short))
+            total += _rising(about, LEAST_ABOUT, FULL_ABOUT) * min(1.0, max(0.0, short))
         return total / max(LEAST_SENTENCES, len(found))
 
     def _content(self, question: Question, meant: Sequence[str]) -> float:
@@ -116,6 +116,11 @@ class HiddenUtility:
             parts = self.parts(prompt, answer)
             scores.append(TextScore(sum(WEIGHTS[name] * part for name, part in parts.items()), parts))
         return scores
+
+
+def _rising(x: float, least: float, full: float) -> float:
+    """0 up to `least`, 1 from `full` on, a line between."""
+    return min(1.0, max(0.0, (x - least) / (full - least)))
 
 
 def _asked(question: Question) -> set[str]:

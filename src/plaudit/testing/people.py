@@ -67,14 +67,21 @@ def panel_rankings(
     *,
     per_prompt: int,
     seed: int,
+    num_sheets: int = 1,
 ) -> list[Ranking]:
-    """`per_prompt` people, drawn anew for each prompt, rank its answers. Who and how follows from the seed and the prompt."""
+    """`per_prompt` people, drawn anew for each prompt, rank its answers. Who and how follows from the seed and the prompt.
+
+    The answers to a prompt, in order, fill `num_sheets` sheets of one length. Each person gets one of them, and each sheet
+    as many people, to one.
+    """
     rankings = []
     for prompt, completions, worths in zip(prompts, answers, utilities, strict=True):
         name = prompt_id(prompt)
         drawn = np.random.default_rng(spawn_seed(seed, "who", name)).choice(len(panel), per_prompt, replace=False)
-        for index in sorted(drawn):
-            person = panel[index]
+        size = len(completions) // num_sheets
+        sheet_of = {int(index): place % num_sheets for place, index in enumerate(drawn)}
+        for index in sorted(sheet_of):
+            person, shown = panel[index], slice(sheet_of[index] * size, (sheet_of[index] + 1) * size)
             generator = np.random.default_rng(spawn_seed(seed, "rank", name, person.name))
             rankings.append(
                 Ranking(
@@ -82,9 +89,9 @@ def panel_rankings(
                     source="simulated panel",
                     annotator=person.name,
                     prompt=prompt,
-                    completions=tuple((assistant(answer.text),) for answer in completions),
-                    truncated=tuple(not answer.finished for answer in completions),
-                    ranks=person.ranks(worths, generator),
+                    completions=tuple((assistant(answer.text),) for answer in completions[shown]),
+                    truncated=tuple(not answer.finished for answer in completions[shown]),
+                    ranks=person.ranks(worths[shown], generator),
                 )
             )
     return rankings
