@@ -1,0 +1,160 @@
+"""The recipes that are a few `plaudit` commands: their settings parse, their scripts and rewards do what they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from plaudit.cli.main import command_class, main
+from plaudit.cli.settings import parsed
+
+ROOT = Path(__file__).parents[2]
+RECIPES = ("python_reward", "summarise")
+SHORT = {
+    "sft": ("--epochs.num-epochs", "1", "--optimiser.learning-rate", "1e-2"),
+    "ppo": (
+        *(
+            "--num-steps",
+            "1",
+            "--train.num-upper",
+            "1",
+            "--experience.prompts-per-step",
+            "3",
+            "--micro-batch-size",
+            "8",
+        ),
+        *("--experience.answers-per-prompt", "4", "--experience.sampling.max-new-tokens", "4"),
+        *("--experience.max-prompt-tokens", "600"),
+    ),
+    "evaluate": ("--sampling.max-new-tokens", "4", "--num-answers", "1", "--max-prompt-tokens", "600"),
+}
+
+
+def loaded(file: str) -> ModuleType:
+    """A file of the recipes as a module."""
+    spec = importlib.util.spec_from_file_location(Path(file).stem, ROOT / "recipes" / file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def called(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
+    """The module's main with these words on its command line."""
+    monkeypatch.setattr(sys, "argv", ["script", *map(str, words)])
+    module.main()
+
+
+def rows(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def commands(recipe: str) -> list[list[str]]:
+    """The `plaudit` commands of a recipe's script, as words."""
+    text = (ROOT / "recipes" / recipe / "run.sh").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = re.findall(r"^\s*plaudit (.*)$", text.replace("$here", f"recipes/{recipe}"), re.MULTILINE)
+    return [shlex.split(line) for line in lines]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_command_of_the_script_parses(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found = commands(recipe)
+    assert [words[0] for words in found][:3] == ["sft", "ppo", "evaluate"]
+    for name, *words in found:
+        parsed(command_class(name), words, name=name)
+
+
+def test_problems_are_different_solvable_and_worked_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = loaded("python_reward/problems.py")
+    called(problems, monkeypatch, "--out", tmp_path, "--num-practice", 50, "--num-test", 20, "--num-demonstrations", 30)
+    every = [row for name in ("demonstrations", "practice", "test") for row in rows(tmp_path / f"{name}.jsonl")]
+    assert len({row["prompt"] for row in every}) == 100
+    for row in every:
+        steps = re.findall(r"(\d+) ([+-]) (\d+) = (-?\d+)\.", str(row["completion"]))
+        assert len(steps) == 3
+        total = int(re.findall(r"has (\d+)", str(row["prompt"]))[0])
+        for before, sign, number, after in steps:
+            assert int(before) == total
+            total = total + int(number) if sign == "+" else total - int(number)
+            assert int(after) == total >= 0
+        assert row["ground_truth"] == str(total)
+        assert str(row["completion"]).endswith(f"The answer is {total}.")
+        gains = re.findall(r"(?:finds|given|another) (\d+)", str(row["prompt"]))
+        losses = re.findall(r"(?:away|loses|sells) (\d+)", str(row["prompt"]))
+        has = int(re.findall(r"has (\d+)", str(row["prompt"]))[0])
+        assert has + sum(map(int, gains)) - sum(map(int, losses)) == total
+
+
+def test_the_last_number_is_the_answer() -> None:
+    correct = loaded("python_reward/rewards.py").correct
+    answers = [
+        "3 + 4 = 7. The answer is 7.",
+        "The answer is 8.",
+        "",
+        "seven",
+        "It costs 1,234 dollars",
+        "-7",
+        "7.0",
+        "7 or 9",
+    ]
+    truths = ["7", "7", "7", "7", "1234", "-7", "7", "7"]
+    assert correct([""] * 8, answers, truths) == [1, 0, 0, 0, 1, 1, 1, 0]
+
+
+def test_rouge_l_is_that_of_the_nearest_reference() -> None:
+    rouge_l = loaded("summarise/rewards.py").rouge_l
+    found = rouge_l(["", "", ""], ["the cat sat", "a dog", ""], [["the cat ran", "cats sat"], ["a dog"], ["x"]])
+    # "cat sat" (stemmed) of two words and three: precision 2/3, recall 1.
+    assert found == pytest.approx([0.8, 1.0, 0.0])
+
+
+def test_abstracts_are_told_apart_and_kept_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "scitldr"
+    source.mkdir()
+    for name, numbers in (("train", range(30)), ("test", range(25, 45))):
+        made = [{"source": [f"We do {i}.", "It works."], "target": [f"do {i}", "works"]} for i in numbers]
+        made.append({"source": ["word " * 200], "target": ["long"]})
+        (source / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in made))
+    data = loaded("summarise/data.py")
+    words = ("--scitldr", source, "--out", tmp_path / "out", "--num-demonstrations", 10, "--num-practice", 15)
+    called(data, monkeypatch, *words, "--num-test", 12)
+    found = {name: rows(tmp_path / "out" / f"{name}.jsonl") for name in ("demonstrations", "practice", "test")}
+    assert {name: len(part) for name, part in found.items()} == {"demonstrations": 10, "practice": 15, "test": 12}
+    every = [row for part in found.values() for row in part]
+    assert len({row["prompt"] for row in every}) == 37
+    assert all(row["references"] == [row["completion"], "works"] for row in every)
+    assert not any("word word" in str(row["prompt"]) for row in every)
+    with pytest.raises(SystemExit, match="training and 15 test abstracts"):
+        called(data, monkeypatch, *words, "--num-test", 99)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_end_to_end_on_tiny(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script's commands one after the other, on a few rows."""
+    run = tmp_path / "runs" / recipe
+    if recipe == "python_reward":
+        counts = ("--num-demonstrations", 24, "--num-practice", 8, "--num-test", 5)
+        called(loaded("python_reward/problems.py"), monkeypatch, "--out", run / "problems", *counts)
+    else:
+        made = [{"prompt": f"do {i}", "completion": f"{i}", "references": [f"{i}", "x"]} for i in range(40)]
+        (run / "data").mkdir(parents=True)
+        for name, part in (("demonstrations", made[:24]), ("practice", made[24:32]), ("test", made[32:])):
+            (run / "data" / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in part))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    for name, *words in commands(recipe)[:3]:
+        model = ("--model", "tiny") if name == "sft" else ()
+        assert main([name, *words, *model, *SHORT[name], "--precision", "float32"]) == 0
+    summary = json.loads((run / "evaluate" / "summary.json").read_text())
+    (ppo,) = summary["result"]["entrants"]
+    assert ppo["gain"]["n"] == summary["result"]["num_prompts"]
+    assert ppo["utility"]["value"] >= 0
