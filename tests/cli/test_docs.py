@@ -13,8 +13,9 @@ import pytest
 from plaudit.cli.fields import flat_settings
 from plaudit.cli.inputs import saved_settings
 from plaudit.cli.main import COMMANDS, GROUPS, command_class, named_command
-from plaudit.cli.scoring import reward_function
 from plaudit.cli.settings import parsed
+from plaudit.cli.user_code import FunctionInterlocutor, reward_function
+from plaudit.schemas.conversation import assistant, user
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "commands.md"
@@ -89,6 +90,14 @@ def test_the_reward_function_of_the_docs_runs(tmp_path: Path) -> None:
     (tmp_path / "rewards.py").write_text(block)
     brief = reward_function(f"{tmp_path / 'rewards.py'}:brief")
     assert brief(["p", "p"], ["one two", ""], harbour=[1, 2]) == [-0.2, 0.0]
+
+
+def test_the_interlocutor_of_the_docs_runs(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^`person.py`:\n\n```python\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "person.py").write_text(block)
+    person = FunctionInterlocutor(f"{tmp_path / 'person.py'}:impatient")
+    long, short = ((user("why?"), assistant(answer)) for answer in ("word " * 40, "so"))
+    assert person.replies([long, short]) == ["Shorter, please.", None]
 
 
 def test_lines_are_found() -> None:

@@ -38,6 +38,47 @@ def test_table_report_and_json(
     assert summary["result"]["baseline"]["perplexity"] > 1
 
 
+def test_a_function_judges(plaudit: Plaudit, prompts: Path, compared: tuple[object, ...], tmp_path: Path) -> None:
+    """With the columns of the prompts; what the model gained by it stands in the table."""
+    body = (
+        "def far(prompts, completions, harbour):\n    return [h + len(c) / 100 for h, c in zip(harbour, completions)]\n"
+    )
+    (tmp_path / "f.py").write_text(body)
+    words = ("--prompts", prompts, *compared, "--judge", "function", "--reward-function", "f.py:far")
+    outcome = plaudit("evaluate", *words)
+    assert outcome.status == 0
+    assert "What the answers are worth to the judge" in outcome.out
+    assert " gain" in outcome.out
+    result = json.loads(Path("out/summary.json").read_text())["result"]
+    (entrant,) = result["entrants"]
+    assert 2.5 < entrant["utility"]["value"] < 2.7  # the mean of 0 to 5, and some letters
+    assert entrant["gain"]["value"] == pytest.approx(
+        entrant["utility"]["value"] - result["baseline"]["utility"]["value"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--judge", "function"), "reward_function and judge = function belong together"),
+        (("--reward-function", "f.py:far"), "reward_function and judge = function belong together"),
+        (("--judge", "function", "--reward-function", "g.py:far"), "there is no file g.py"),
+        (("--judge", "function", "--reward-function", "f.py:near"), "f.py has no function 'near'; it has far"),
+    ],
+)
+def test_a_judging_function_that_cannot_be_had(
+    plaudit: Plaudit,
+    prompts: Path,
+    compared: tuple[object, ...],
+    tmp_path: Path,
+    options: tuple[str, ...],
+    message: str,
+) -> None:
+    (tmp_path / "f.py").write_text("def far(prompts, completions):\n    return [0] * len(prompts)\n")
+    assert message in plaudit("evaluate", "--prompts", prompts, *compared, *options).refused()
+    assert not Path("out").exists()
+
+
 def test_people_judge(plaudit: Plaudit, prompts: Path, compared: tuple[object, ...], tmp_path: Path) -> None:
     words = ("--prompts", prompts, *compared)
     assert plaudit("evaluate", *words).status == 0

@@ -13,7 +13,8 @@ from typing import ClassVar
 
 import pytest
 
-from plaudit.cli.scoring import columns_of, prompts_of, reward_function
+from plaudit.cli.scoring import columns_of, prompts_of
+from plaudit.cli.user_code import reward_function
 from plaudit.schemas.conversation import assistant, prompt_id, user
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration, Document, Prompt, Ranking
@@ -90,6 +91,53 @@ def test_a_reward_function_with_columns_trains_a_policy(plaudit: Plaudit, prompt
     scores = [json.loads(line)["score"] for line in Path("ppo/samples.jsonl").read_text().splitlines()]
     asked = [json.loads(line)["prompt"] for line in Path("ppo/samples.jsonl").read_text().splitlines()]
     assert scores == [float(prompt.removeprefix("new ")) for prompt in asked]
+
+
+PERSON = """
+def person(conversations):
+    assert all(c[-1]["role"] == "assistant" and c[0]["role"] == "user" for c in conversations)
+    return ["and then?"] * len(conversations)
+"""
+
+
+def test_a_function_replies_to_answers(plaudit: Plaudit, prompts: Path, trained: Trained, tmp_path: Path) -> None:
+    """And is named in inputs.json, as all is that a run began with."""
+    module(tmp_path, PERSON + "def f(prompts, completions):\n    return [float(len(p)) for p in prompts]\n")
+    words = ("--data", prompts, "--model", trained.sft, "--reward-function", "f.py:f", *FEW_ANSWERS)
+    # Room for what `trained` says, which is nine tokens with the stop token.
+    several = (
+        "--interlocutor",
+        "f.py:person",
+        "--experience.max-answers",
+        2,
+        "--experience.sampling.max-new-tokens",
+        12,
+    )
+    for command in ("ppo", "rloo"):
+        assert plaudit(command, *words, *several, "--out", command).status == 0
+        rows = [json.loads(line) for line in Path(command, "samples.jsonl").read_text().splitlines()]
+        assert any(row.get("turns", [])[1:] == ["and then?"] for row in rows)
+        assert "interlocutor" in json.loads(Path(command, "inputs.json").read_text())["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--interlocutor", "f.py:person"), "experience.max_answers belong together"),
+        (("--experience.max-answers", 2), "experience.max_answers belong together"),
+        (("--interlocutor", "g.py:person", "--experience.max-answers", 2), "--interlocutor: there is no file g.py"),
+        (("--interlocutor", "f.py:who", "--experience.max-answers", 2), "f.py has no function 'who'; it has f, person"),
+        (("--interlocutor", "f.py:f", "--experience.max-answers", 2), "interlocutor f.py:f failed: TypeError"),
+        (("--interlocutor", "f.py:person", "--experience.max-answers", 0), "must be at least 1"),
+    ],
+)
+def test_an_interlocutor_that_cannot_be_had(
+    plaudit: Plaudit, prompts: Path, trained: Trained, tmp_path: Path, options: tuple[object, ...], message: str
+) -> None:
+    module(tmp_path, PERSON + "def f(prompts, completions):\n    return [1.0] * len(prompts)\n")
+    words = ("--data", prompts, "--model", trained.sft, "--reward-function", "f.py:f", *FEW_ANSWERS, "--out", "run")
+    # Long enough for answers that end, which are replied to.
+    assert message in plaudit("ppo", *words, "--experience.sampling.max-new-tokens", 12, *options).refused()
 
 
 @pytest.mark.parametrize("body", ["return [1.0]", "return [float('nan')] * len(completions)", "return ['a'] * 8"])

@@ -58,6 +58,10 @@ def test_two_prompts_worked_by_hand() -> None:
     assert found.length_matched is None
     assert found.utility is not None
     assert (found.utility.value, found.utility.low, found.utility.high) == (3.5, 1.0, 6.0)
+    # Prompt by prompt 1.0 against 1.5, and 6.0 against 3.5.
+    assert found.gain is not None
+    assert (found.gain.value, found.gain.low, found.gain.high, found.gain.n) == (1.0, -0.5, 2.5, 2)
+    assert result.baseline.gain is None
     assert found.components == {"half": 1.75, "finish": 0.75}
     assert (found.mean_length, found.stop_frac) == (25.0, 0.75)
     assert (found.kl, found.perplexity, found.cpu_seconds) == (1.5, 9.0, 60.0)

@@ -19,6 +19,7 @@ BASELINE = Standing(
     num_left_out=0,
     position_consistency=None,
     utility=Estimate(0.5, 0.4, 0.6, 8),
+    gain=Estimate(0.125, 0.0625, 0.25, 2),
     components={"content": 0.25},
     mean_length=20.25,
     stop_frac=0.5,
@@ -57,8 +58,9 @@ def test_a_contest_in_three_tables() -> None:
         ("ppo", "0.750 [0.700, 0.800]", "not measured", "1.50", "not measured", "not measured"),
     )
     assert "against sft on 2 prompts" in results.caption
-    assert utility.columns == ("model", "mean", "content")
-    assert utility.rows[1] == ("ppo", "0.500 [0.400, 0.600]", "0.50")
+    assert utility.columns == ("model", "mean", "gain", "content")
+    assert utility.rows[0][2] == "baseline"
+    assert utility.rows[1] == ("ppo", "0.500 [0.400, 0.600]", "0.125 [0.062, 0.250]", "0.50")
     assert form.columns[-1] == "sft's distinct-2"
     assert form.rows[0] == ("sft", "20.2", "50 %", "0.013", "25 %", "0 %", "0.750", "0.750")
 

@@ -361,7 +361,7 @@ MUTATIONS = [
     Mutation(
         "too few scores are let pass",
         "rewards/textual.py",
-        "if len(scored) != len(asked) or",
+        "if len(scored) != len(rollouts) or",
         "if False and",
         (TEXTUAL,),
     ),
@@ -375,8 +375,8 @@ MUTATIONS = [
     Mutation(
         "columns go to the wrong prompt",
         "rewards/textual.py",
-        "self._columns.get(prompt.id, {}).get(name) for prompt in asked",
-        "self._columns.get(prompt.id, {}).get(name) for prompt in asked[::-1]",
+        "self._columns.get(owner, {}).get(name) for owner in owners]",
+        "self._columns.get(owner, {}).get(name) for owner in owners[::-1]]",
         (TEXTUAL,),
     ),
 ]

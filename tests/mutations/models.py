@@ -41,7 +41,7 @@ MUTATIONS = [
     Mutation(
         "the reference's adapters are on",
         "models/policy.py",
-        "with self._adapters_off():",
+        "with self._policy.without_new_parts():",
         "with nullcontext():",
         (POLICY_MODEL,),
     ),

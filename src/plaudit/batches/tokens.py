@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 
@@ -107,6 +107,27 @@ class TokenRows:
         """The same rows with the activations of the frozen layers of that name."""
         return replace(self, trunk=trunk, trunk_key=key)
 
+    def continued(self, index: Int[Tensor, "M"], further: TokenRows) -> Self:
+        """The same rows, those at `index` replaced by rows that begin with them; what counted there counts still."""
+        width = max(self.token_ids.shape[1], further.token_ids.shape[1])
+
+        def with_further(own: Tensor, new: Tensor) -> Tensor:
+            own = fitted(own, width).clone()
+            own[index] = fitted(new, width)
+            return own
+
+        counted = with_further(self.answer_mask, further.answer_mask) | fitted(self.answer_mask, width)
+        trunk = None
+        if self.trunk is not None and further.trunk is not None:
+            trunk = with_further(self.trunk, further.trunk)
+        return replace(
+            self,
+            token_ids=with_further(self.token_ids, further.token_ids),
+            attention_mask=with_further(self.attention_mask, further.attention_mask),
+            answer_mask=counted,
+            trunk=trunk,
+        )
+
     def to(self, device: torch.device) -> Self:
         """The same rows on a device."""
         return replace(
@@ -117,6 +138,11 @@ class TokenRows:
             prompt_index=None if self.prompt_index is None else self.prompt_index.to(device),
             trunk=None if self.trunk is None else self.trunk.to(device),
         )
+
+
+def fitted(x: Shaped[Tensor, "B T *rest"], width: int) -> Shaped[Tensor, "B width *rest"]:
+    """Zeros behind each row, up to the width."""
+    return torch.cat([x, x.new_zeros((len(x), width - x.shape[1], *x.shape[2:]))], dim=1)
 
 
 def rounded_up(num: int, step: int = 8) -> int:

@@ -14,15 +14,17 @@ from rich.table import Table
 from plaudit.cli.agreement import check_chat_model, check_scorer_model
 from plaudit.cli.fields import own_settings
 from plaudit.cli.inputs import read_inputs, recorded_inputs, sha256_of, training_runs
-from plaudit.cli.scoring import checked_prompts
+from plaudit.cli.scoring import checked_prompts, columns_of
 from plaudit.cli.training import of_kinds
+from plaudit.cli.user_code import module_path, reward_function
 from plaudit.evaluation import tables
 from plaudit.evaluation.evaluate import EvaluateConfig, JudgeKind, evaluate
 from plaudit.formats import Shape, open_records
 from plaudit.formats.columns import names_from
 from plaudit.formats.splits import split_key
+from plaudit.rewards import FunctionScorer
 from plaudit.schemas.errors import PlauditError
-from plaudit.schemas.feedback import Comparison, Demonstration, Ranking
+from plaudit.schemas.feedback import AnyRecord, Comparison, Demonstration, Ranking
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +48,8 @@ class EvaluateCommand:
     """People's comparisons or rankings: the judge's word for judge = people, else what the reward model is measured on."""
     people: Path | None = None
     """People's comparisons or rankings of some of these very answers: they calibrate the judge, if that is not people."""
+    reward_function: str = ""
+    """`module.py:function`, for judge = function: f(prompts, completions, **columns) gives one number a completion."""
     demonstrations: Path | None = None
     """Demonstrations to measure both models' perplexity on."""
     train_data: tuple[Path, ...] = ()
@@ -60,6 +64,8 @@ class EvaluateCommand:
             "people": self.people,
             "demonstrations": self.demonstrations,
         }
+        if self.reward_function:
+            given["reward_function"] = module_path(self.reward_function, "--reward-function")
         return {name: path for name, path in given.items() if path is not None}
 
     def run(self) -> int:
@@ -72,6 +78,7 @@ class EvaluateCommand:
             input_template=self.input_template,
         )
         prompts = checked_prompts(opened, self.prompts)
+        scorer = self._scorer(opened)
         codecs = [check_chat_model(name) for name in (config.against, config.model)]
         if config.judge is JudgeKind.REWARD and (note := check_scorer_model(config.reward_model, codecs[1])):
             print(note)
@@ -97,6 +104,7 @@ class EvaluateCommand:
                 records=verdicts,
                 people=people,
                 demonstrations=demonstrations,
+                scorer=scorer,
                 trained_prompt_ids=seen,
             )
         show_tables(evaluation.tables, Console())
@@ -104,6 +112,17 @@ class EvaluateCommand:
             print(note)
         print(f"report: {evaluation.report}")
         return 0
+
+    def _scorer(self, records: Sequence[AnyRecord]) -> FunctionScorer | None:
+        """The function that judges, with the prompts' further columns; None where another judge does."""
+        if bool(self.reward_function) != (self.config.judge is JudgeKind.FUNCTION):
+            raise PlauditError(
+                f"reward_function and judge = function belong together: got reward_function = {self.reward_function!r}, "
+                f"judge = {self.config.judge}"
+            )
+        if not self.reward_function:
+            return None
+        return FunctionScorer(reward_function(self.reward_function), columns_of(records))
 
 
 def _verdicts(path: Path | None, flag: str) -> list[Comparison | Ranking]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,6 +9,7 @@ from typing import Literal
 from plaudit.cli.agreement import check_chat_model
 from plaudit.models.load import Precision, load_causal_lm
 from plaudit.models.policy import PolicyModel, TrainLayers
+from plaudit.models.prefix import ADAPTER_CONFIG, base_of, is_prefix
 from plaudit.models.save import save_policy
 from plaudit.schemas.errors import PlauditError
 
@@ -28,7 +28,12 @@ class ExportCommand:
     """Type of the weights that are written; bfloat16 halves the folder and rounds the weights."""
 
     def run(self) -> int:
-        adapter = Path(self.model) / "adapter_config.json"
+        adapter = Path(self.model) / ADAPTER_CONFIG
+        if is_prefix(self.model):
+            raise PlauditError(
+                f"{self.model} is a prefix, which no weights can hold: give the folder itself to peft, or train with "
+                "train.kind = 'lora' for one that can be merged"
+            )
         if adapter.is_file() and not self.merge:
             raise PlauditError(
                 f"{self.model} is an adapter, which needs its base model beside it: give --merge to write both as one"
@@ -39,7 +44,7 @@ class ExportCommand:
             raise PlauditError(f"{self.out} is not empty: give a new or empty folder")
         codec = check_chat_model(self.model)
         model = load_causal_lm(self.model, precision=Precision(self.precision))
-        parent = str(json.loads(adapter.read_bytes())["base_model_name_or_path"]) if self.merge else self.model
+        parent = base_of(Path(self.model)) if self.merge else self.model
         self.out.parent.mkdir(parents=True, exist_ok=True)
         whole = PolicyModel(model, TrainLayers(kind="all"))
         save_policy(

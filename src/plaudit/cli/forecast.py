@@ -39,7 +39,7 @@ class ModelSize:
 
     def num_trained(self, train: TrainLayers) -> int:
         """The parameters that learn; an adapter's are not worth counting."""
-        if train.kind == "lora":
+        if train.kind in ("lora", "prefix"):
             return 0
         head = self.head_parameters if train.kind == "all" else 0
         return self.num_trained_layers(train) * self.layer_parameters + head

@@ -42,7 +42,8 @@ class PPOCommand(ScoredTrainingCommand):
         return found if self.demonstrations is None else found | {"demonstrations": self.demonstrations}
 
     def run(self) -> int:
-        config, records = self.config, self.opened()
+        config, interlocutor = self.config, self.other_side(self.config.experience)
+        records = self.opened()
         prompts = checked_prompts(records, self.data)
         scorer = self.scorer(
             records, model=config.model, reward_model=config.reward_model, needs_model=config.value == "reward"
@@ -54,7 +55,13 @@ class PPOCommand(ScoredTrainingCommand):
         held, judge = self.watched(config.monitor, prompts)
         with self.recorded():
             result = train(
-                config, prompts, scorer=scorer, demonstrations=demonstrations, held_prompts=held, judge=judge
+                config,
+                prompts,
+                scorer=scorer,
+                demonstrations=demonstrations,
+                held_prompts=held,
+                judge=judge,
+                interlocutor=interlocutor,
             )
         print(
             f"last step: score {result.metrics['score/mean']:.3f}, KL {result.metrics['kl/k1']:.3f} nats an answer, "

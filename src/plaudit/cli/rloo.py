@@ -24,12 +24,20 @@ class RLOOCommand(ScoredTrainingCommand):
         return self.config.resume
 
     def run(self) -> int:
-        config, records = self.config, self.opened()
+        config, interlocutor = self.config, self.other_side(self.config.experience)
+        records = self.opened()
         prompts = checked_prompts(records, self.data)
         scorer = self.scorer(records, model=config.model, reward_model=config.reward_model, needs_model=False)
         held, judge = self.watched(config.monitor, prompts)
         with self.recorded():
-            result = train(config, prompts, scorer=scorer, held_prompts=held, judge=judge)
+            result = train(
+                config,
+                prompts,
+                scorer=scorer,
+                held_prompts=held,
+                judge=judge,
+                interlocutor=interlocutor,
+            )
         print(f"last step: score {result.metrics['score/mean']:.3f}, KL {result.metrics['kl/k1']:.3f} nats an answer")
         print(f"the model is in {result.folder}")
         return 0

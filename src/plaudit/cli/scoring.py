@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
 import os
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from pydantic import JsonValue
 
 from plaudit.cli.agreement import check_chat_model, check_scorer_model
 from plaudit.cli.training import TrainingCommand
+from plaudit.cli.user_code import FunctionInterlocutor, module_path, reward_function
 from plaudit.evaluation.evaluate import check_unseen
 from plaudit.evaluation.judges import Judge, ScoreJudge
 from plaudit.evaluation.reward_scorer import RewardModelScorer
@@ -25,9 +23,9 @@ from plaudit.rewards import FunctionScorer, Scorer, TextualScorer
 from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Document
+from plaudit.schemas.protocols import Interlocutor
+from plaudit.trainers.experience import ExperienceConfig
 from plaudit.trainers.monitor import MonitorConfig
-
-RewardFunction = Callable[..., list[float]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +37,9 @@ class ScoredTrainingCommand(TrainingCommand):
     reward_url: str = ""
     """A server that scores answers (`.../get_reward`); replaces a reward model. Its key comes from PLAUDIT_REWARD_KEY."""
 
+    interlocutor: str = ""
+    """`module.py:function`: f(conversations) says what the person replies to each, or None; with experience.max_answers."""
+
     monitor_prompts: Path | None = None
     """Prompts that are not trained on, for the hacking monitor; needs config.monitor.every above 0."""
     monitor_judge: str = ""
@@ -48,10 +49,21 @@ class ScoredTrainingCommand(TrainingCommand):
         # Not super(): a dataclass with slots is a new class, which the zero-argument form does not find.
         found = TrainingCommand.files(self)
         if self.reward_function:
-            found["reward_function"] = _module_path(self.reward_function)
+            found["reward_function"] = module_path(self.reward_function, "--reward-function")
+        if self.interlocutor:
+            found["interlocutor"] = module_path(self.interlocutor, "--interlocutor")
         if self.monitor_prompts is not None:
             found["monitor_prompts"] = self.monitor_prompts
         return found
+
+    def other_side(self, experience: ExperienceConfig) -> Interlocutor | None:
+        """Who replies to answers. Raises PlauditError where that and `experience.max_answers` are not given together."""
+        if bool(self.interlocutor) != (experience.max_answers > 1):
+            raise PlauditError(
+                f"interlocutor and experience.max_answers belong together: got interlocutor = {self.interlocutor!r}, "
+                f"experience.max_answers = {experience.max_answers}. Set both (max_answers above 1), or neither"
+            )
+        return FunctionInterlocutor(self.interlocutor) if self.interlocutor else None
 
     def watched(self, monitor: MonitorConfig, trained: Sequence[Messages]) -> tuple[list[Messages], Judge | None]:
         """The monitor's prompts and judge; none where it is off.
@@ -122,54 +134,3 @@ def columns_of(records: Sequence[AnyRecord]) -> dict[str, Mapping[str, JsonValue
         if not isinstance(record, Document):
             found.setdefault(prompt_id(record.prompt), record.extra)
     return found
-
-
-def reward_function(spec: str) -> RewardFunction:
-    """The function that `module.py:function` names; it gets the columns that its signature has room for.
-
-    Raises PlauditError where it cannot be had, and, in the call, for whatever goes wrong inside it.
-    """
-    path, name = _module_path(spec), spec.rpartition(":")[2]
-    loader = importlib.util.spec_from_file_location(path.stem, path)
-    assert loader is not None
-    assert loader.loader is not None
-    module = importlib.util.module_from_spec(loader)
-    try:
-        loader.loader.exec_module(module)
-    except Exception as error:
-        raise PlauditError(f"--reward-function: {path} cannot be imported: {_in_user_code(error, path)}") from error
-    function = vars(module).get(name)
-    if not callable(function):
-        names = sorted(key for key, value in vars(module).items() if inspect.isfunction(value))
-        raise PlauditError(f"--reward-function: {path} has no function {name!r}; it has {', '.join(names) or 'none'}")
-    parameters = inspect.signature(function).parameters.values()
-    takes_all = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
-    taken = {parameter.name for parameter in parameters}
-
-    def call(prompts: list[str], completions: list[str], **columns: list[JsonValue]) -> list[float]:
-        chosen = {key: values for key, values in columns.items() if takes_all or key in taken}
-        try:
-            return [float(score) for score in function(prompts, completions, **chosen)]
-        except Exception as error:
-            raise PlauditError(f"the reward function {spec} failed: {_in_user_code(error, path)}") from error
-
-    return call
-
-
-def _module_path(spec: str) -> Path:
-    file, _, name = spec.rpartition(":")
-    if not file.endswith(".py") or not name.isidentifier():
-        raise PlauditError(f"--reward-function must be module.py:function, got {spec!r}")
-    if not Path(file).is_file():
-        raise PlauditError(f"--reward-function: there is no file {file}")
-    return Path(file)
-
-
-def _in_user_code(error: Exception, path: Path) -> str:
-    """The error and the last line of the user's file it passed through."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == path.resolve()]
-    if isinstance(error, SyntaxError) and error.lineno:
-        lines.append(error.lineno)
-    place = f" ({path}, line {lines[-1]})" if lines else ""
-    return f"{type(error).__name__}: {error}{place}"

@@ -15,7 +15,7 @@ from plaudit.rules import distinct_at_equal_length, has_loop, is_decline, repeat
 from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.protocols import TextScore
-from plaudit.statistics import Estimate, bootstrap_interval, win_rate
+from plaudit.statistics import Estimate, bootstrap_interval, paired_difference, win_rate
 from plaudit.statistics.winrate import similar_lengths
 
 MIN_MATCHED_PAIRS = 100
@@ -27,7 +27,8 @@ class Standing:
 
     `length_matched` counts pairs whose token counts differ by at most 10 % of the longer, from 100 pairs on.
     `distinct` and `distinct_of_baseline` are distinct-2, both cut to the same number of words in all. Fractions are of
-    answers, except `repetition`: the mean fraction of an answer's word trigrams that occurred before in it. `calibrated`
+    answers, except `repetition`: the mean fraction of an answer's word trigrams that occurred before in it. `utility` is the
+    mean score of its answers, `gain` what it has more of it than the baseline, prompt by prompt. `calibrated`
     is the judge beside people, where people judged enough of these answers; `num_people_prompts` counts their prompts.
     """
 
@@ -37,6 +38,7 @@ class Standing:
     num_left_out: int
     position_consistency: float | None
     utility: Estimate | None
+    gain: Estimate | None
     components: Mapping[str, float]
     mean_length: float
     stop_frac: float
@@ -124,7 +126,8 @@ class _Measure:
         flat = [answer for options in entrant.answers for answer in options]
         texts = [answer.text for answer in flat]
         distinct, distinct_of_baseline = _distinct(entrant.answers, self.baseline.answers)
-        utility = self._utility(self.judge.utilities(self.prompts, entrant.answers))
+        scores = self.judge.utilities(self.prompts, entrant.answers)
+        utility = self._utility(scores)
         matched = None if judged is None else _matched(judged.wins, entrant.answers, self.baseline.answers)
         people = self._people(entrant) if judged is not None else None
         return Standing(
@@ -134,6 +137,7 @@ class _Measure:
             num_left_out=0 if judged is None else judged.num_left_out,
             position_consistency=None if judged is None else judged.position_consistency,
             utility=utility.total,
+            gain=None if judged is None or scores is None else self._gain(scores),
             components=utility.components,
             mean_length=float(np.mean([answer.num_tokens for answer in flat])),
             stop_frac=float(np.mean([answer.finished for answer in flat])),
@@ -167,6 +171,13 @@ class _Measure:
         total = bootstrap_interval([score.score for score in flat], clusters=owners, seed=self.seed)
         names = flat[0].components
         return _Utility(total, {name: float(np.mean([score.components[name] for score in flat])) for name in names})
+
+    def _gain(self, scores: Sequence[Sequence[TextScore]]) -> Estimate | None:
+        baseline = self.judge.utilities(self.prompts, self.baseline.answers)
+        if baseline is None:
+            return None
+        own, others = ([float(np.mean([x.score for x in row])) for row in rows] for rows in (scores, baseline))
+        return paired_difference(own, others, clusters=self.clusters, seed=self.seed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from plaudit.evaluation.reward_scorer import RewardModelScorer, quality_on_recor
 from plaudit.evaluation.samples import unpicked_samples
 from plaudit.evaluation.tables import Table, contest_tables, quality_table
 from plaudit.models.load import Precision, device_for, load_codec
-from plaudit.models.policy import PolicyModel, TrainLayers, load_policy
+from plaudit.models.policy import PolicyModel, TrainLayers, load_frozen_policy
 from plaudit.models.reward import load_reward_model
 from plaudit.rewards.textual import completions
 from plaudit.rollout.sampler import Sampling, sampled
@@ -52,6 +52,7 @@ class JudgeKind(StrEnum):
     REMOTE_REWARD = "remote_reward"
     PEOPLE = "people"
     MODEL = "model"
+    FUNCTION = "function"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +66,8 @@ class EvaluateConfig:
     out: str = "runs/evaluate"
     """The folder for report.html, summary.json, the plots and every answer."""
     judge: JudgeKind = JudgeKind.REWARD
-    """reward: a reward model's folder; remote_reward: a scoring server; people: their rows; model: a chat model."""
+    """reward: a reward model's folder; remote_reward: a scoring server; people: their rows; model: a chat model; function:
+    `--reward-function`."""
     reward_model: str = "runs/reward/model"
     """The reward model, for judge = reward. One that `model` was trained against flatters it."""
     remote_reward: RemoteReward = field(default_factory=RemoteReward)
@@ -192,6 +194,8 @@ def _judge(config: EvaluateConfig, scorer: TextScorer | None, records: Sequence[
         return ModelJudge(ChatCompleter(config.judge_model), seed=config.seed)
     if config.judge is JudgeKind.REMOTE_REWARD:
         return ScoreJudge(RemoteScorer(config.remote_reward))
+    if config.judge is JudgeKind.FUNCTION:
+        raise PlauditError("judge = function needs the function: give evaluate a scorer, or --reward-function")
     if not records:
         raise PlauditError(
             "judge = people needs their comparisons or rankings of both models' answers: give a file of them"
@@ -222,7 +226,7 @@ class _Contender:
         codec = load_codec(name)
         encoded, _ = encoded_prompts(prompts, codec, max_tokens=config.max_prompt_tokens, too_long=TooLong.REFUSE)
         device = device_for(config.device)
-        policy = load_policy(name, TrainLayers(kind="all"), precision=config.precision, device=device)
+        policy = load_frozen_policy(name, precision=config.precision, device=device)
         return cls(name, policy, codec, encoded, seed)
 
     def answered(self, config: EvaluateConfig, demonstrations: Sequence[Demonstration], timer: PhaseTimer) -> _Answered:

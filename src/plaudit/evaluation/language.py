@@ -16,7 +16,7 @@ from plaudit.algorithms.kl import k1, k3
 from plaudit.batches.rollouts import Rollouts
 from plaudit.batches.tokens import TokenRows, collated
 from plaudit.models.load import Precision, device_for, load_codec
-from plaudit.models.policy import Policy, PolicyModel, Reference, TrainLayers, load_policy
+from plaudit.models.policy import Policy, PolicyModel, Reference, load_frozen_policy
 from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.feedback import Demonstration
 from plaudit.statistics import Estimate, bootstrap_interval
@@ -80,7 +80,7 @@ def perplexity(
     device: str = "auto",
 ) -> Estimate:
     """The perplexity of the demonstrations under the model of that name (see `perplexity_of`)."""
-    policy = load_policy(model, TrainLayers(kind="all"), precision=precision, device=device_for(device))
+    policy = load_frozen_policy(model, precision=precision, device=device_for(device))
     codec = load_codec(model)
     return perplexity_of(policy, codec, demonstrations, max_tokens=max_tokens, micro_batch_size=micro_batch_size)
 

@@ -124,16 +124,17 @@ def _utility_table(result: ContestResult) -> Table | None:
     names = tuple(result.baseline.components)
     return Table(
         "What the answers are worth to the judge",
-        ("model", "mean", *names),
+        ("model", "mean", "gain", *names),
         tuple(
             (
                 standing.name,
                 estimate_text(standing.utility),
+                "baseline" if standing is result.baseline else estimate_text(standing.gain),
                 *(number_text(standing.components[name]) for name in names),
             )
             for standing in result.standings
         ),
-        "Means over answers, with a 95 % bootstrap interval over prompts.",
+        f"Means over answers, and what they have more than {result.baseline.name}'s; 95 % bootstrap intervals over prompts.",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from plaudit.models.prefix import is_prefix
+
 _HOW = {
     "sft": "fine-tuned from demonstrations, on the assistant's tokens only",
     "pretrain": "trained further on plain documents",
@@ -41,8 +43,17 @@ _CAUSAL = """    from transformers import AutoModelForCausalLM, AutoTokenizer
 
 or `plaudit chat --model {folder}`."""
 
+_PREFIX = """    from peft import AutoPeftModelForCausalLM
+    model = AutoPeftModelForCausalLM.from_pretrained("{folder}")
+
+or `plaudit chat --model {folder}`."""
+
 _REWARD = """    from transformers import AutoModelForSequenceClassification
     model = AutoModelForSequenceClassification.from_pretrained("{folder}")  # raw scores
+
+Score whole conversations in the chat template, up to and including the stop token."""
+
+_REWARD_PREFIX = """A prefix for `peft`, a head, and a config with mean and deviation: a folder for plaudit's `reward_model`.
 
 Score whole conversations in the chat template, up to and including the stop token."""
 
@@ -53,6 +64,10 @@ def write_card(folder: Path, *, name: str, made_by: str, parent: str, numbers: M
     if numbers:
         rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in numbers.items())
         table = f"| measured | value |\n|---|---|\n{rows}\n"
-    use = (_REWARD if made_by == "reward" else _CAUSAL).format(folder=name)
+    if is_prefix(str(folder)):
+        use = _REWARD_PREFIX if made_by == "reward" else _PREFIX
+    else:
+        use = _REWARD if made_by == "reward" else _CAUSAL
+    use = use.format(folder=name)
     text = _TEMPLATE.format(made_by=made_by, parent=parent, how=_HOW[made_by], numbers=table, use=use)
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -10,6 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTra
 from transformers.utils import logging
 
 from plaudit.models import smollm2, tiny
+from plaudit.models.prefix import ADAPTER_CONFIG, base_of, is_prefix, load_prefix
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
 
@@ -70,7 +71,7 @@ def model_location(name: str) -> tuple[str, dict[str, str]]:
         return str(path.parent), {"gguf_file": path.name}
     looks_like_path = name.startswith((".", "/", "~")) or path.exists()
     # An adapter's folder has no config of its own, but the tokenizer and the template it was trained with.
-    known = ("config.json", "adapter_config.json")
+    known = ("config.json", ADAPTER_CONFIG)
     if looks_like_path and not any((path / file).is_file() for file in known):
         raise PlauditError(
             f"model {name!r}: that folder holds no config.json. Give a folder written by save_pretrained (or by plaudit), "
@@ -82,16 +83,20 @@ def model_location(name: str) -> tuple[str, dict[str, str]]:
 def load_causal_lm(
     name: str, *, precision: Precision = Precision.FLOAT32, device: torch.device | None = None
 ) -> PreTrainedModel:
-    """The causal language model of that name, dropout off. An adapter folder gives its base model with it merged.
+    """The causal language model of that name, dropout off. An adapter's folder gives its base model with it inside.
 
     Raises PlauditError, with the cause and the next step, where it cannot be had.
     """
     if name == tiny.NAME:
         model = tiny.tiny_model()
-    elif (Path(name) / "adapter_config.json").is_file():
-        from peft import AutoPeftModelForCausalLM
+    elif (Path(name) / ADAPTER_CONFIG).is_file():
+        if is_prefix(name):
+            model = load_causal_lm(base_of(Path(name)), precision=precision)
+            load_prefix(model, Path(name))
+        else:
+            from peft import AutoPeftModelForCausalLM
 
-        model = AutoPeftModelForCausalLM.from_pretrained(name, dtype=precision.dtype).merge_and_unload()
+            model = AutoPeftModelForCausalLM.from_pretrained(name, dtype=precision.dtype).merge_and_unload()
     else:
         location, extra = model_location(name)
         try:

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from plaudit.algorithms.logprobs import frozen_head_logprobs, token_logprobs
 from plaudit.batches.tokens import TokenRows, rounded_up
 from plaudit.models.load import Precision, load_causal_lm
+from plaudit.models.prefix import new_prefix, prefix_off, prefixes_of
 from plaudit.models.trunk import Branch, arithmetic, layers_of, trunk_of
 from plaudit.schemas.errors import PlauditError
 
@@ -27,20 +28,28 @@ HEAD_CHUNK = 2048
 class TrainLayers:
     """Which parameters learn."""
 
-    kind: Literal["all", "upper", "lora"] = "upper"
-    """`all`: every layer; `upper`: the top `num_upper` layers, head frozen, far cheaper; `lora`: adapters in every layer."""
+    kind: Literal["all", "upper", "lora", "prefix"] = "upper"
+    """`all`: every layer; `upper`: the top `num_upper` layers, head frozen, far cheaper; `lora`: adapters in every layer;
+    `prefix`: keys and values before the prompt in every layer, the fewest parameters."""
     num_upper: int = 6
     """How many upper layers learn under `upper`. More fits more, costs more, and forgets more."""
     lora_rank: int = 16
     """Rank of the adapters under `lora`. Higher fits more."""
     lora_alpha: int = 32
     """The adapters' output is scaled by alpha / rank."""
+    prefix_tokens: int = 16
+    """Tokens that a prefix stands for under `prefix`. More fits more."""
     gradient_checkpointing: bool = False
     """Keep only the inputs of the layers and run each again in the backward pass: less memory, a third more time."""
 
     def __post_init__(self) -> None:
-        if self.num_upper < 1 or self.lora_rank < 1:
-            raise PlauditError(f"num_upper and lora_rank must be at least 1, got {self.num_upper} and {self.lora_rank}")
+        for name, number in (
+            ("num_upper", self.num_upper),
+            ("lora_rank", self.lora_rank),
+            ("prefix_tokens", self.prefix_tokens),
+        ):
+            if number < 1:
+                raise PlauditError(f"{name} must be at least 1, got {number}")
 
     @property
     def upper(self) -> int | None:
@@ -130,8 +139,11 @@ class PolicyModel(nn.Module):
         self.train_layers, self.mixed = train, mixed
         model.requires_grad_(train.kind == "all")
         trunk = trunk_of(model, train.upper, mixed=mixed)
+        self._has_new_prefix = train.kind == "prefix" and not prefixes_of(model)
         if train.kind == "lora":
             model = _with_lora(model, train)
+        elif train.kind == "prefix":
+            learning_prefix(model, train)
         elif train.kind == "upper":
             _upper_layers(model, train.num_upper).requires_grad_(True)
         self.full = model
@@ -173,14 +185,40 @@ class PolicyModel(nn.Module):
         return ((name, parameter) for name, parameter in self.full.named_parameters() if parameter.requires_grad)
 
     def reference(self) -> ReferenceModel:
-        """This policy as it is now, frozen. With LoRA it is the same network, adapters off; else trained layers are copied."""
+        """This policy as it is now, frozen; without adapters or a prefix it was given here. Else what learns is copied."""
         return ReferenceModel(self)
+
+    @property
+    def has_new_parts(self) -> bool:
+        """Whether all that learns was added here: adapters, or a prefix that the model did not come with."""
+        return self.train_layers.kind == "lora" or self._has_new_prefix
+
+    def without_new_parts(self) -> AbstractContextManager[None]:
+        """While it lasts the network is the one it was given."""
+        off: AbstractContextManager[None] = nullcontext()
+        if self.train_layers.kind == "lora":
+            off = self.full.disable_adapter()
+        elif self._has_new_prefix:
+            off = prefix_off(self.full)
+        return off
 
 
 def load_policy(name: str, train: TrainLayers, *, precision: Precision, device: torch.device) -> PolicyModel:
-    """The causal model of that name as a policy. Raises PlauditError where it cannot be had."""
+    """The causal model of that name as a policy that learns. Raises PlauditError where it cannot be had."""
     model = load_causal_lm(name, precision=precision, device=device)
+    if prefixes_of(model) and train.kind != "prefix":
+        raise PlauditError(
+            f"{name} learnt a prefix, which fits the layers as they are: train it on with train.kind = 'prefix', or start "
+            "from the model below it"
+        )
     return PolicyModel(model, train, mixed=precision.is_mixed_on(device))
+
+
+def load_frozen_policy(name: str, *, precision: Precision, device: torch.device) -> PolicyModel:
+    """The causal model of that name as a policy to sample from and to ask. Raises PlauditError where it cannot be had."""
+    model = load_causal_lm(name, precision=precision, device=device)
+    policy = PolicyModel(model, TrainLayers(kind="all"), mixed=precision.is_mixed_on(device))
+    return policy.requires_grad_(False)
 
 
 def _multiplying_in_bfloat16(model: PreTrainedModel) -> PreTrainedModel:
@@ -204,23 +242,18 @@ class ReferenceModel:
     def __init__(self, policy: PolicyModel) -> None:
         self._policy = policy
         self._head: nn.Module
-        if policy.train_layers.kind == "lora":
+        if policy.has_new_parts:
             self._branch, self._head = policy.branch, policy.head
         elif policy.branch.trunk is not None:
             self._branch, self._head = frozen_copy(policy.branch), policy.head
         else:
-            whole = copy.deepcopy(policy.full).requires_grad_(False)
+            shared = {id(parameter): parameter for parameter in policy.full.parameters() if not parameter.requires_grad}
+            whole = copy.deepcopy(policy.full, shared).requires_grad_(False)
             self._branch, self._head = Branch(whole.base_model, None, mixed=policy.mixed), whole.get_output_embeddings()
-
-    def _adapters_off(self) -> AbstractContextManager[None]:
-        if self._policy.train_layers.kind == "lora":
-            off: AbstractContextManager[None] = self._policy.full.disable_adapter()
-            return off
-        return nullcontext()
 
     @torch.no_grad()
     def __call__(self, rows: TokenRows, temperature: float = 1.0) -> Float[Tensor, "B T"]:
-        with self._adapters_off():
+        with self._policy.without_new_parts():
             return answer_stats(self._branch(rows), self._head, rows, temperature, mixed=self._policy.mixed).logprobs
 
 
@@ -246,6 +279,14 @@ def _upper_layers(model: PreTrainedModel, num_upper: int) -> nn.ModuleList:
     modules = list(model.base_model.children())
     after = modules[modules.index(layers) + 1 :]
     return nn.ModuleList([*list(layers)[-num_upper:], *after])
+
+
+def learning_prefix(model: PreTrainedModel, train: TrainLayers) -> None:
+    """Lets the model's prefix learn; gives it one where it has none."""
+    if not prefixes_of(model):
+        new_prefix(model, train.prefix_tokens)
+    for prefix in prefixes_of(model):
+        prefix.requires_grad_(True)
 
 
 def _with_lora(model: PreTrainedModel, train: TrainLayers) -> PreTrainedModel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,9 +14,13 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 
 from plaudit.batches.tokens import TokenRows
 from plaudit.models.load import Precision, load_causal_lm
-from plaudit.models.policy import TrainLayers, _upper_layers
+from plaudit.models.policy import TrainLayers, _upper_layers, learning_prefix
+from plaudit.models.prefix import base_of, is_prefix, load_prefix, prefixes_of, save_prefix
 from plaudit.models.trunk import Branch, Trunk, trunk_of
 from plaudit.schemas.errors import PlauditError
+
+# The head in an adapter's file, as `peft` names it there.
+_SCORE = "base_model.score.weight"
 
 
 class RewardModel(nn.Module):
@@ -34,6 +39,8 @@ class RewardModel(nn.Module):
             model.requires_grad_(train.kind == "all")
             if train.kind == "upper":
                 _upper_layers(model, train.num_upper).requires_grad_(True)
+            elif train.kind == "prefix":
+                learning_prefix(model, train)
             model.score.requires_grad_(True)
         self.full = model
         self.mean, self.std = mean, std
@@ -94,20 +101,30 @@ def new_reward_model(
     (Stiennon et al. 2020, appendix B; Huang et al. 2024, detail 7.)
     """
     causal = load_causal_lm(name, precision=precision)
+    if prefixes_of(causal):
+        raise PlauditError(
+            f"{name} learnt a prefix, which a reward model cannot start from: start from the model below it"
+        )
+    model = _classifier(causal, pad_id)
+    generator = torch.Generator().manual_seed(seed)
+    width = model.score.in_features
+    with torch.no_grad():
+        model.score.weight.copy_(torch.randn(1, width, generator=generator) / (width + 1) ** 0.5)
+    device = device or torch.device("cpu")
+    return RewardModel(model.to(device), train, mixed=precision.is_mixed_on(device))
+
+
+def _classifier(causal: PreTrainedModel, pad_id: int) -> PreTrainedModel:
+    """A classifier of one output on the causal model's layers, its head not set."""
     # The names of a classifier's two labels, which every config carries, would contradict the one output.
     settings = {name: value for name, value in causal.config.to_dict().items() if name not in ("id2label", "label2id")}
     config = AutoConfig.for_model(**{**settings, "num_labels": 1})
     config.pad_token_id = pad_id
     with torch.random.fork_rng(devices=[]):
-        model = AutoModelForSequenceClassification.from_config(config, dtype=precision.dtype)
+        model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, dtype=causal.dtype)
+    model.config._name_or_path = causal.config._name_or_path
     model.base_model.load_state_dict(causal.base_model.state_dict())
-    generator = torch.Generator().manual_seed(seed)
-    width = model.score.in_features
-    with torch.no_grad():
-        model.score.weight.copy_(torch.randn(1, width, generator=generator) / (width + 1) ** 0.5)
-    model.eval()
-    device = device or torch.device("cpu")
-    return RewardModel(model.to(device), train, mixed=precision.is_mixed_on(device))
+    return model.eval()
 
 
 def load_reward_model(
@@ -117,9 +134,15 @@ def load_reward_model(
     precision: Precision = Precision.FLOAT32,
     device: torch.device | None = None,
 ) -> RewardModel:
-    """The reward model saved in a folder (or a hub id), with its normalisation."""
+    """The reward model saved in a folder (or a hub id), with its normalisation, to score or to start a critic.
+
+    Of `train` the number of upper layers counts: those below can be shared with a policy.
+    """
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=precision.dtype)
+        if is_prefix(folder):
+            model = _with_saved_prefix(Path(folder), precision)
+        else:
+            model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=precision.dtype)
     except (OSError, ValueError, KeyError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise PlauditError(f"reward model {folder!r} could not be loaded: {first}") from error
@@ -133,7 +156,7 @@ def load_reward_model(
     settings = model.config.to_dict()
     return RewardModel(
         model.to(device),
-        train,
+        train if train.kind == "upper" else replace(train, kind="all"),
         mean=float(settings.get("mean", 0.0)),
         std=float(settings.get("std", 1.0)),
         mixed=precision.is_mixed_on(device),
@@ -147,7 +170,22 @@ def save_reward_model(reward: RewardModel, folder: Path) -> None:
         # Of a copy: merging takes the adapters out, and training may go on.
         model = copy.deepcopy(model).merge_and_unload()
     model.config.update({"mean": reward.mean, "std": reward.std, "value_head_prefix": "score"})
-    model.save_pretrained(folder)
+    if reward.train_layers.kind == "prefix":
+        save_prefix(model, folder, "SEQ_CLS", {_SCORE: model.score.weight.detach().cpu()})
+        model.config.save_pretrained(folder)
+    else:
+        model.save_pretrained(folder)
+
+
+def _with_saved_prefix(folder: Path, precision: Precision) -> PreTrainedModel:
+    """The classifier of a folder that holds a prefix, its head and its config; the layers are its base model's."""
+    saved = AutoConfig.from_pretrained(folder)
+    model = _classifier(load_causal_lm(base_of(folder), precision=precision), saved.pad_token_id)
+    model.config.update({name: saved.to_dict()[name] for name in ("mean", "std")})
+    others = load_prefix(model, folder)
+    with torch.no_grad():
+        model.score.weight.copy_(others[_SCORE])
+    return model
 
 
 def _with_lora(model: PreTrainedModel, train: TrainLayers) -> PreTrainedModel:

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from plaudit.models.card import write_card
 from plaudit.models.policy import PolicyModel
+from plaudit.models.prefix import save_prefix
 from plaudit.models.reward import RewardModel, save_reward_model
 from plaudit.models.value import ValueModel
 from plaudit.runs.files import full_disk_explained
@@ -43,10 +44,13 @@ def save_policy(
     parent: str,
     numbers: Mapping[str, float],
 ) -> None:
-    """Writes weights (or the adapter alone, under LoRA), tokenizer, chat template and card."""
+    """Writes weights (or the adapter alone, under LoRA and prefix tuning), tokenizer, chat template and card."""
 
     def write(target: Path) -> None:
-        policy.full.save_pretrained(target)
+        if policy.train_layers.kind == "prefix":
+            save_prefix(policy.full, target, "CAUSAL_LM")
+        else:
+            policy.full.save_pretrained(target)
         tokenizer.save_pretrained(target)
         write_card(target, name=folder.name, made_by=made_by, parent=parent, numbers=numbers)
 

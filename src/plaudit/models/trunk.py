@@ -20,6 +20,8 @@ from plaudit.schemas.errors import PlauditError
 
 # Architectures whose body is: embed, layers, norm, with nothing else done to `inputs_embeds`.
 SPLITTABLE = frozenset({"llama", "qwen2", "qwen3", "mistral"})
+# The attention of models with a prefix, as transformers knows it by name.
+PREFIXED = "sdpa_behind_prefix"
 
 
 def _part(body: PreTrainedModel, start: int, end: int, *, keep_norm: bool) -> PreTrainedModel:
@@ -67,7 +69,7 @@ def _packs(body: PreTrainedModel, rows: TokenRows) -> bool:
     window = config.to_dict().get("sliding_window")
     return (
         config.model_type in SPLITTABLE
-        and config._attn_implementation == "sdpa"
+        and config._attn_implementation in ("sdpa", PREFIXED)
         and (window is None or rows.token_ids.shape[1] <= window)
     )
 

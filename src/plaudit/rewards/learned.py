@@ -12,7 +12,7 @@ from plaudit.models.reward import RewardModel
 from plaudit.rewards.scorer import Scores
 from plaudit.schemas.conversation import assistant
 from plaudit.text.chat import ChatCodec
-from plaudit.text.prompts import EncodedPrompt
+from plaudit.text.prompts import EncodedPrompt, asked
 
 
 class LearnedScorer:
@@ -30,9 +30,9 @@ class LearnedScorer:
         if self._same_ids:
             return rollouts.rows
         encoded = [
-            self._codec.encoded(prompts[index].messages, (assistant(text),), truncated=not finished)
-            for index, text, finished in zip(
-                rollouts.prompt_index.tolist(), rollouts.texts, rollouts.finished.tolist(), strict=True
+            self._codec.encoded(before, (assistant(text),), truncated=not finished)
+            for before, text, finished in zip(
+                asked(prompts, rollouts), rollouts.texts, rollouts.finished.tolist(), strict=True
             )
         ]
         return collated(encoded, self._codec.pad_id)

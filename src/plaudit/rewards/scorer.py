@@ -28,7 +28,7 @@ class Scorer(Protocol):
     """Scores sampled answers. Higher is better."""
 
     def __call__(self, prompts: Sequence[EncodedPrompt], rollouts: Rollouts) -> Scores:
-        """One score for each of the rollouts' answers; `prompts[rollouts.prompt_index[i]]` is answer i's prompt."""
+        """One score for each of the rollouts' answers; `text.prompts.asked` says what each is an answer to."""
         ...
 
 

@@ -10,9 +10,10 @@ from pydantic import JsonValue
 
 from plaudit.batches.rollouts import Rollouts
 from plaudit.rewards.scorer import Scores
+from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.errors import PlauditError
-from plaudit.schemas.protocols import Completion, TextScorer
-from plaudit.text.prompts import EncodedPrompt
+from plaudit.schemas.protocols import Completion, TextScore, TextScorer
+from plaudit.text.prompts import EncodedPrompt, asked
 
 
 def completions(rollouts: Rollouts) -> list[Completion]:
@@ -32,12 +33,11 @@ class TextualScorer:
         self._scorer = scorer
 
     def __call__(self, prompts: Sequence[EncodedPrompt], rollouts: Rollouts) -> Scores:
-        asked = [prompts[index].messages for index in rollouts.prompt_index.tolist()]
-        scored = self._scorer.score(asked, completions(rollouts))
+        scored = self._scorer.score(asked(prompts, rollouts), completions(rollouts))
         names = scored[0].components if scored else {}
-        if len(scored) != len(asked) or any(score.components.keys() != names.keys() for score in scored):
+        if len(scored) != len(rollouts) or any(score.components.keys() != names.keys() for score in scored):
             raise PlauditError(
-                f"a scorer must return one score a completion, all with the same components: {len(asked)} completions, got "
+                f"a scorer must return one score a completion, all with the same components: {len(rollouts)} completions, got "
                 f"{len(scored)} scores with components {sorted({name for score in scored for name in score.components})}"
             )
         return Scores(
@@ -50,9 +50,10 @@ RewardFunction = Callable[..., list[float]]
 
 
 class FunctionScorer:
-    """`fn(prompts, completions, **columns) -> list[float]`, as TRL's GRPO takes it.
+    """`fn(prompts, completions, **columns) -> list[float]`, as TRL's GRPO takes it; a Scorer and a TextScorer.
 
-    Prompts and completions are strings; a prompt of several messages is its texts joined by newlines. `columns` maps a
+    Prompts and completions are strings; a prompt of several messages is its texts joined by newlines, and of an episode of
+    several answers the last is the completion, all before it the prompt. `columns` maps a
     prompt id to the values of its extra columns; each column reaches the function as one list, an entry a completion.
     """
 
@@ -61,11 +62,20 @@ class FunctionScorer:
         self._columns = columns or {}
 
     def __call__(self, prompts: Sequence[EncodedPrompt], rollouts: Rollouts) -> Scores:
-        asked = [prompts[index] for index in rollouts.prompt_index.tolist()]
+        owners = [prompts[index].id for index in rollouts.prompt_index.tolist()]
+        return Scores(torch.tensor(self._scored(owners, asked(prompts, rollouts), rollouts.texts)))
+
+    def score(self, prompts: Sequence[Messages], completions: Sequence[Completion]) -> list[TextScore]:
+        """The same for answers that an evaluation sampled."""
+        texts = [completion.text for completion in completions]
+        return [TextScore(score) for score in self._scored([prompt_id(prompt) for prompt in prompts], prompts, texts)]
+
+    def _scored(self, owners: Sequence[str], before: Sequence[Messages], answers: Sequence[str]) -> list[float]:
+        """What the function says of the answers; `owners` are the ids that columns are known by."""
         names = sorted({name for values in self._columns.values() for name in values})
-        columns = {name: [self._columns.get(prompt.id, {}).get(name) for prompt in asked] for name in names}
-        texts = ["\n".join(message.text for message in prompt.messages) for prompt in asked]
-        returned = self._function(texts, list(rollouts.texts), **columns)
+        columns = {name: [self._columns.get(owner, {}).get(name) for owner in owners] for name in names}
+        texts = ["\n".join(message.text for message in messages) for messages in before]
+        returned = self._function(texts, list(answers), **columns)
         expected = f"the reward function must return one finite number a completion: {len(texts)} completions, got"
         try:
             scores = [float(score) for score in returned]
@@ -74,4 +84,4 @@ class FunctionScorer:
         num_bad = sum(not math.isfinite(score) for score in scores)
         if len(scores) != len(texts) or num_bad:
             raise PlauditError(f"{expected} {len(scores)} values, {num_bad} of them not finite")
-        return Scores(torch.tensor(scores))
+        return scores

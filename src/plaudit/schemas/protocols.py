@@ -1,4 +1,4 @@
-"""The two roles that servers, judges and evaluations receive by injection."""
+"""The roles that servers, judges and evaluations receive by injection."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ class Completer(Protocol):
 
     def complete(self, prompts: Sequence[Messages], *, num_answers: int, seed: int) -> list[list[Completion]]:
         """`num_answers` completions for each prompt, in the order of the prompts."""
+        ...
+
+
+class Interlocutor(Protocol):
+    """The other side of a conversation of several turns: a script, a person's function, a model that plays the user."""
+
+    def replies(self, conversations: Sequence[Messages]) -> Sequence[str | None]:
+        """What is said to the last answer of each conversation; None ends it."""
         ...
 
 

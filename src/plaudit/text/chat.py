@@ -130,13 +130,23 @@ class ChatCodec:
             between = self._ids(self._after(written, prefix))
             token_ids += between + answer
             mask += [False] * len(between) + [True] * len(answer)
-            segment = self._answer_segment(messages[:i], messages[i])
-            stop_text = self.tokenizer.convert_ids_to_tokens(self.stop_id)
-            written = prefix + segment[: segment.rindex(stop_text) + len(stop_text)]
+            written = self._up_to_stop(messages[:i], messages[i])
         if not token_ids:
             raise PlauditError("a completion needs at least one assistant message")
         end = len(token_ids) - 1 if truncated else len(token_ids)
         return EncodedRow(tuple(token_ids[:end]), tuple(mask[:end]), weight)
+
+    def turn_ids(self, conversation: Messages, reply: Message) -> list[int]:
+        """What stands between the stop token of the conversation's last answer and the answer to the reply."""
+        prefix = self._rendered((*conversation, reply), add_generation_prompt=True)
+        return self._ids(self._after(self._up_to_stop(conversation[:-1], conversation[-1]), prefix))
+
+    def _up_to_stop(self, before: Sequence[Message], answer: Message) -> str:
+        """The text of a conversation up to the stop token of its last answer."""
+        segment = self._answer_segment(before, answer)
+        stop_text = self.tokenizer.convert_ids_to_tokens(self.stop_id)
+        end = segment.rindex(stop_text) + len(stop_text)
+        return self._rendered(before, add_generation_prompt=True) + segment[:end]
 
     def decoded(self, token_ids: Sequence[int]) -> str:
         """The text of an answer's ids, special tokens left out, spaces as they were sampled."""

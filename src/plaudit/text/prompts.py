@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from plaudit.batches.rollouts import Rollouts
 from plaudit.schemas.conversation import Messages, Role, prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
@@ -26,6 +27,13 @@ class EncodedPrompt:
     id: str
     messages: Messages
     token_ids: tuple[int, ...]
+
+
+def asked(prompts: Sequence[EncodedPrompt], rollouts: Rollouts) -> list[Messages]:
+    """What each answer is an answer to: its prompt, and what was said between that and the last answer of an episode."""
+    turns = rollouts.turns or ((),) * len(rollouts)
+    owners = rollouts.prompt_index.tolist()
+    return [(*prompts[owner].messages, *said) for owner, said in zip(owners, turns, strict=True)]
 
 
 def shortened(messages: Messages, codec: ChatCodec, max_tokens: int) -> Messages | None:

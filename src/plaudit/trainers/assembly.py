@@ -14,6 +14,7 @@ from plaudit.rewards.scorer import Scorer
 from plaudit.runs import PhaseTimer
 from plaudit.schemas.conversation import Messages
 from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.protocols import Interlocutor
 from plaudit.text.prompts import TooLong, encoded_prompts
 from plaudit.trainers.experience import Actor, ExperienceConfig
 
@@ -50,7 +51,12 @@ class Assembled:
 
 
 def assembled_actor(
-    config: ActorConfig, prompts: Sequence[Messages], scorer: Scorer | None, *, needs_reward_model: bool = False
+    config: ActorConfig,
+    prompts: Sequence[Messages],
+    scorer: Scorer | None,
+    *,
+    needs_reward_model: bool = False,
+    interlocutor: Interlocutor | None = None,
 ) -> Assembled:
     """The actor of a run. The reward model is loaded where no scorer is given, or where a critic starts from it.
 
@@ -86,5 +92,6 @@ def assembled_actor(
         seed=config.seed,
         micro_batch_size=config.micro_batch_size,
         timer=PhaseTimer(),
+        interlocutor=interlocutor,
     )
     return Assembled(actor, reward)

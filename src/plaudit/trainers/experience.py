@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -14,9 +15,11 @@ from plaudit.batches.rollouts import Rollouts
 from plaudit.batches.tokens import TokenRows
 from plaudit.models.policy import PolicyModel, Reference
 from plaudit.rewards.scorer import Scorer, Scores
+from plaudit.rollout.episodes import episodes
 from plaudit.rollout.sampler import Sampling, sampled
 from plaudit.runs import PhaseTimer
 from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.protocols import Interlocutor
 from plaudit.text.chat import ChatCodec
 from plaudit.text.prompts import EncodedPrompt
 from plaudit.trainers.minibatches import permutation
@@ -32,6 +35,8 @@ class ExperienceConfig:
     """Different prompts a step."""
     answers_per_prompt: int = 4
     """Answers to each. More answers to fewer prompts sample faster and compare better; fewer see more prompts."""
+    max_answers: int = 1
+    """Answers an episode at most; above 1 somebody has to reply between them. One score, after the last, is for all."""
     sampling: Sampling = field(default_factory=Sampling)
     """How they are drawn; top_p and greedy are refused here."""
     truncated_score: float | None = None
@@ -39,11 +44,14 @@ class ExperienceConfig:
     truncated_penalty: float = 0.0
     """An answer cut off by the length limit *loses* this much."""
     max_prompt_tokens: int = 512
-    """Longest prompt; `prompt_too_long` in the trainer's config says what happens to longer ones."""
+    """Longest prompt; `prompt_too_long` in the trainer's config says what happens to longer ones. An episode ends where its
+    next answer's prompt would be longer."""
 
     def __post_init__(self) -> None:
-        if min(self.prompts_per_step, self.answers_per_prompt, self.max_prompt_tokens) < 1:
-            raise PlauditError("prompts_per_step, answers_per_prompt and max_prompt_tokens must be at least 1")
+        if min(self.prompts_per_step, self.answers_per_prompt, self.max_answers, self.max_prompt_tokens) < 1:
+            raise PlauditError(
+                "prompts_per_step, answers_per_prompt, max_answers and max_prompt_tokens must be at least 1"
+            )
         self.sampling.checked_for_training()
 
     @property
@@ -74,6 +82,7 @@ class Experience:
 
     def metrics(self) -> dict[str, float]:
         """Health numbers of the sampled answers, masked."""
+        turns = self.rollouts.turns
         k3_sum = k3(self.rollouts.logprobs, self.ref_logprobs, self.rows.answer_mask).sum(-1)
         return {
             "score/mean": float(self.scores.mean()),
@@ -83,6 +92,7 @@ class Experience:
             "kl/k3": float(k3_sum.mean()),
             "answer/length": float(self.rollouts.num_tokens.float().mean()),
             "answer/stop_frac": float(self.rollouts.finished.float().mean()),
+            **({"episode/answers": float(np.mean([1 + len(said) // 2 for said in turns]))} if turns else {}),
         }
 
     def samples(self, step: int, num: int = 4) -> list[dict[str, object]]:
@@ -93,6 +103,7 @@ class Experience:
             {
                 "step": step,
                 "prompt": self.prompts[int(self.rollouts.prompt_index[i])].messages[-1].text,
+                **({"turns": [message.text for message in self.rollouts.turns[i]]} if self.rollouts.turns else {}),
                 "answer": self.rollouts.texts[i],
                 "score": float(self.scores[i]),
                 "kl": float(self.kl[i]),
@@ -156,7 +167,14 @@ class Actor:
         seed: int,
         micro_batch_size: int,
         timer: PhaseTimer,
+        interlocutor: Interlocutor | None = None,
     ) -> None:
+        if (interlocutor is None) != (config.max_answers == 1):
+            raise PlauditError(
+                f"max_answers = {config.max_answers} and an interlocutor belong together: an episode of several answers "
+                "needs somebody to reply between them"
+            )
+        self.interlocutor = interlocutor
         self.config, self.policy, self.reference, self.codec, self.scorer = config, policy, reference, codec, scorer
         self.prompts, self.seed, self.micro_batch_size, self.timer = prompts, seed, micro_batch_size, timer
 
@@ -165,17 +183,7 @@ class Actor:
         config = self.config
         prompts = prompts_of_step(self.prompts, step, config.prompts_per_step, self.seed)
         with self.timer("sample"):
-            rollouts = sampled(
-                self.policy.sampler(),
-                self.codec,
-                prompts,
-                config.sampling,
-                num_answers=config.answers_per_prompt,
-                seed=self.seed,
-                step=step,
-                keep_states=not self.policy.mixed,
-                trunk=self.policy.branch.trunk,
-            )
+            rollouts = self._sampled(prompts, step)
         with self.timer("trunk"):
             rollouts = rollouts.with_rows(self.policy.prepared(rollouts.rows))
         with self.timer("score"):
@@ -195,6 +203,35 @@ class Actor:
                 rows = rollouts.rows.select(part)
                 ref_logprobs[part, : rows.token_ids.shape[1]] = self.reference(rows, config.sampling.temperature)
         return Experience(prompts, rollouts, raw, scores, ref_logprobs)
+
+    def _sampled(self, prompts: Sequence[EncodedPrompt], step: int) -> Rollouts:
+        """The answers to the prompts, or the episodes that begin with them."""
+        model = self.policy.sampler()
+
+        def sample(asked: Sequence[EncodedPrompt], num_answers: int) -> Rollouts:
+            return sampled(
+                model,
+                self.codec,
+                asked,
+                self.config.sampling,
+                num_answers=num_answers,
+                seed=self.seed,
+                step=step,
+                keep_states=not self.policy.mixed,
+                trunk=self.policy.branch.trunk,
+            )
+
+        if self.interlocutor is None:
+            return sample(prompts, self.config.answers_per_prompt)
+        return episodes(
+            sample,
+            self.codec,
+            prompts,
+            self.interlocutor,
+            num_answers=self.config.answers_per_prompt,
+            max_answers=self.config.max_answers,
+            max_tokens=self.config.max_prompt_tokens,
+        )
 
     @torch.no_grad()
     def _learner_stats(self, rollouts: Rollouts) -> tuple[Float[Tensor, "B T"], Float[Tensor, "B T D"]]:

@@ -29,6 +29,7 @@ from plaudit.runs import RunDirectory
 from plaudit.schemas.conversation import Frozen, Messages
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration
+from plaudit.schemas.protocols import Interlocutor
 from plaudit.text.demonstrations import encoded_demonstrations
 from plaudit.trainers.assembly import assembled_actor
 from plaudit.trainers.epochs import under
@@ -231,13 +232,15 @@ def train(
     demonstrations: Sequence[Demonstration] = (),
     held_prompts: Sequence[Messages] = (),
     judge: Judge | None = None,
+    interlocutor: Interlocutor | None = None,
 ) -> PPOResult:
     """Improves `config.model` on the prompts; the policy is written to `<out>/model`.
 
     `scorer` replaces the reward model of the config; `demonstrations` feed the PTX term; the hacking monitor, where it is
-    on, asks `held_prompts` and lets `judge` compare the answers with the reference's.
+    on, asks `held_prompts` and lets `judge` compare the answers with the reference's. Where `experience.max_answers` is above
+    1, the `interlocutor` replies to answers, and an episode goes on.
     """
-    ppo = assembled(config, prompts, scorer, demonstrations)
+    ppo = assembled(config, prompts, scorer, demonstrations, interlocutor)
     monitor = HackingMonitor.on(config.monitor, ppo.actor, held_prompts, judge)
     run = RunDirectory.create(
         config.out, command="ppo", config=asdict(config), seed=config.seed, resume=config.resume, may_change={"resume"}
@@ -252,7 +255,11 @@ def train(
 
 
 def assembled(
-    config: PPOConfig, prompts: Sequence[Messages], scorer: Scorer | None, demonstrations: Sequence[Demonstration]
+    config: PPOConfig,
+    prompts: Sequence[Messages],
+    scorer: Scorer | None,
+    demonstrations: Sequence[Demonstration],
+    interlocutor: Interlocutor | None = None,
 ) -> PPO:
     """The networks and data of a run, put together. Raises PlauditError for settings that contradict each other."""
     if config.ptx_coef > 0 and not demonstrations:
@@ -260,7 +267,7 @@ def assembled(
             f"ptx_coef = {config.ptx_coef} needs demonstrations to learn from: give some, or set it to 0"
         )
     from_reward = config.value == "reward"
-    parts = assembled_actor(config, prompts, scorer, needs_reward_model=from_reward)
+    parts = assembled_actor(config, prompts, scorer, needs_reward_model=from_reward, interlocutor=interlocutor)
     policy, codec = parts.actor.policy, parts.actor.codec
     device = device_for(config.device)
     if from_reward:

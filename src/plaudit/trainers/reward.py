@@ -17,7 +17,7 @@ from plaudit.batches.preferences import EncodedGroup, PreferenceRows, collated_g
 from plaudit.batches.tokens import TokenRows
 from plaudit.evaluation.reward_quality import JudgedPairs, RewardQuality, reward_quality
 from plaudit.models.load import Precision, device_for, load_codec
-from plaudit.models.policy import TrainLayers, load_policy
+from plaudit.models.policy import TrainLayers, load_frozen_policy
 from plaudit.models.reward import RewardModel, new_reward_model
 from plaudit.models.save import save_scorer
 from plaudit.rollout.sampler import Sampling, sampled
@@ -243,8 +243,7 @@ def _normalise(
         case "sampled":
             name = config.reference or config.model
             device = device_for(config.device)
-            whole = TrainLayers(kind="all")
-            reference = load_policy(name, whole, precision=config.precision, device=device).sampler()
+            reference = load_frozen_policy(name, precision=config.precision, device=device).sampler()
             unique = list({prompt_id(prompt): prompt for prompt in prompts}.values())[: config.num_reference_answers]
             encoded, _ = encoded_prompts(unique, codec, max_tokens=config.max_tokens, too_long=TooLong.DROP)
             per_prompt = -(-config.num_reference_answers // len(encoded))

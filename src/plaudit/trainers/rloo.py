@@ -26,6 +26,7 @@ from plaudit.rewards.scorer import Scorer
 from plaudit.runs import RunDirectory
 from plaudit.schemas.conversation import Messages
 from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.protocols import Interlocutor
 from plaudit.text.prompts import TooLong
 from plaudit.trainers.assembly import assembled_actor
 from plaudit.trainers.epochs import under
@@ -181,13 +182,15 @@ def train(
     scorer: Scorer | None = None,
     held_prompts: Sequence[Messages] = (),
     judge: Judge | None = None,
+    interlocutor: Interlocutor | None = None,
 ) -> RLOOResult:
     """Improves `config.model` on the prompts; the policy is written to `<out>/model`.
 
     `scorer` replaces the reward model of the config; the hacking monitor, where it is on, asks `held_prompts` and lets
-    `judge` compare the answers with the reference's.
+    `judge` compare the answers with the reference's. Where `experience.max_answers` is above 1, the `interlocutor` replies to
+    answers, and an episode goes on.
     """
-    actor = assembled_actor(config, prompts, scorer).actor
+    actor = assembled_actor(config, prompts, scorer, interlocutor=interlocutor).actor
     rloo = RLOO(config, actor)
     monitor = HackingMonitor.on(config.monitor, actor, held_prompts, judge)
     run = RunDirectory.create(

@@ -19,7 +19,7 @@ from plaudit.evaluation.suites.suite import Findings, Subset, Suite
 from plaudit.evaluation.suites.tables import suite_table
 from plaudit.evaluation.tables import Table
 from plaudit.models.load import Precision, device_for, load_codec
-from plaudit.models.policy import TrainLayers, load_policy
+from plaudit.models.policy import TrainLayers, load_frozen_policy
 from plaudit.models.reward import load_reward_model
 from plaudit.rollout.sampler import Sampling
 from plaudit.runs import PhaseTimer, RunDirectory, installed_versions, peak_rss_mb
@@ -139,7 +139,7 @@ def _judge(config: SuitesConfig) -> ScoreJudge | None:
 def _subject(config: SuitesConfig, name: str, judge: ScoreJudge | None) -> Subject:
     return Subject(
         name,
-        load_policy(name, _ALL, precision=config.precision, device=device_for(config.device)),
+        load_frozen_policy(name, precision=config.precision, device=device_for(config.device)),
         load_codec(name),
         sampling=config.sampling,
         max_prompt_tokens=config.max_prompt_tokens,
