@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from plaudit.demo.content import Content, content
+from plaudit.demo.perception import perception
 from plaudit.demo.results import Results, printed, reported
 from plaudit.demo.settings import NUM_ANSWERS, DemoConfig
 from plaudit.demo.stages import (
@@ -142,6 +143,11 @@ def _results(
     folder = config.model_of("reward")
     model = load_reward_model(folder, config.upper, precision=config.precision, device=device_for(config.device))
     scorer = RewardModelScorer(model, load_codec(folder))
+    own = ScoreJudge(scorer)
+    scores = {
+        entrant.name: [[score.score for score in row] for row in own.utilities(prompts, entrant.answers)]
+        for entrant in (baseline, entrants[0])
+    }
     return Results(
         contest=contest(prompts, baseline, entrants, judge, seed=config.seed),
         quality=quality_on_records(scorer.raw, held),
@@ -152,7 +158,11 @@ def _results(
         curves={
             name: read_metrics(config.folder / name / "metrics.jsonl") for name in _methods(config) if name != "dpo"
         },
-        sft_scores=[[s.score for s in row] for row in ScoreJudge(scorer).utilities(prompts, baseline.answers)],
+        sft_scores=scores[baseline.name],
+        perceived={
+            entrant.name: perception(judge.utilities(prompts, entrant.answers), scores[entrant.name])
+            for entrant in (baseline, entrants[0])
+        },
         seconds={name: cost.seconds for name, cost in stages.costs.items()},
         peak_rss_mb=max(cost.peak_rss_mb for cost in stages.costs.values()),
     )

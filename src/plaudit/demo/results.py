@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from plaudit.demo.perception import Perception, perception_table
 from plaudit.demo.settings import DemoConfig
 from plaudit.demo.utility import WEIGHTS
 from plaudit.evaluation.answers import Entrant
@@ -41,6 +42,7 @@ class Results:
     judge: Judge
     curves: Mapping[str, Sequence[Mapping[str, float]]]
     sft_scores: Sequence[Sequence[float]]
+    perceived: Mapping[str, Perception]
     seconds: Mapping[str, float]
     peak_rss_mb: float
 
@@ -69,6 +71,7 @@ def summary(config: DemoConfig, results: Results) -> dict[str, object]:
         "reward_model_accuracy_ci95": None
         if results.quality is None
         else [results.quality.accuracy.low, results.quality.accuracy.high],
+        "reward_model_hears": results.perceived,
         "stop_frac": ppo.stop_frac,
         "stop_frac_before": sft.stop_frac,
         "perplexity_before": sft.perplexity,
@@ -104,7 +107,7 @@ def reported(config: DemoConfig, results: Results) -> Path:
             "nothing was trained on. Training saw it only through the rankings of eight simulated people, one of whom "
             "clicks at random and one of whom ranks upside down.",
         ),
-        tables=(*contest_tables(results.contest), *quality, tricks),
+        tables=(*contest_tables(results.contest), *quality, perception_table(results.perceived), tricks),
         figures=drawn(
             win_rates_figure(results.contest),
             frontier_figure(

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
+from plaudit.algorithms.masked import zeroed
 from plaudit.batches.tokens import TokenRows
 from plaudit.models.load import Precision, load_causal_lm
 from plaudit.models.policy import TrainLayers, _upper_layers, learning_prefix
@@ -62,6 +63,11 @@ class RewardModel(nn.Module):
         last = hidden[torch.arange(len(rows), device=hidden.device), rows.lengths - 1]
         scores: Tensor = self.head(last).squeeze(-1).float()
         return scores
+
+    def token_scores(self, rows: TokenRows) -> Float[Tensor, "B T"]:
+        """The head's output at each answer token, that token read; zero elsewhere. What a model of marked spans says."""
+        scores: Tensor = self.head(self.branch(rows)).squeeze(-1).float()
+        return zeroed(scores, rows.answer_mask)
 
     def normalised(self, rows: TokenRows) -> Float[Tensor, "B"]:
         """(raw score - mean) / std."""

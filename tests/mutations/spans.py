@@ -1,0 +1,58 @@
+"""Span models and the dense rewards made of them."""
+
+from mutations.mutation import Mutation
+
+_TEXT = ("text/test_highlights.py",)
+_SPANS = ("trainers/test_spans.py",)
+
+MUTATIONS = [
+    Mutation(
+        "the neighbours of a span are marked too",
+        "text/highlights.py",
+        "place[0] < span.end and span.start < place[1]",
+        "place[0] <= span.end and span.start <= place[1]",
+        _TEXT,
+    ),
+    Mutation(
+        "bytes of a character push what follows out of place",
+        "text/highlights.py",
+        'end = len(text.rstrip("\\N{REPLACEMENT CHARACTER}"))',
+        "end = len(text)",
+        _TEXT,
+    ),
+    Mutation(
+        "all labels count",
+        "text/highlights.py",
+        "if not labels or span.label in labels]",
+        "if span.label]",
+        _TEXT,
+    ),
+    Mutation(
+        "a micro-batch has a denominator of its own",
+        "trainers/spans.py",
+        "loss = marking_loss(self._model.token_scores(rows), marked, rows.answer_mask, denominator)",
+        "loss = marking_loss(self._model.token_scores(rows), marked, rows.answer_mask, float(rows.answer_mask.sum()))",
+        _SPANS,
+    ),
+    Mutation(
+        "padding and prompt are fitted as unmarked",
+        "trainers/spans.py",
+        "return masked_sum(losses, answer_mask) / denominator",
+        "return losses.sum() / denominator",
+        _SPANS,
+    ),
+    Mutation(
+        "a sentence is charged at its first token",
+        "rewards/spans.py",
+        "dense[row, sentence[-1]] =",
+        "dense[row, sentence[0]] =",
+        _SPANS,
+    ),
+    Mutation(
+        "a point inside a number ends a sentence",
+        "rewards/spans.py",
+        "return bool(token.strip()) and parted and ends_with_stop(before)",
+        "return bool(token.strip()) and ends_with_stop(before)",
+        _SPANS,
+    ),
+]
