@@ -16,7 +16,7 @@ from plaudit.cli.main import command_class, main
 from plaudit.cli.settings import parsed
 
 ROOT = Path(__file__).parents[2]
-RECIPES = ("python_reward", "summarise")
+RECIPES = ("python_reward", "summarise", "style")
 SHORT = {
     "sft": ("--epochs.num-epochs", "1", "--optimiser.learning-rate", "1e-2"),
     "ppo": (
@@ -137,6 +137,59 @@ def test_abstracts_are_told_apart_and_kept_short(tmp_path: Path, monkeypatch: py
         called(data, monkeypatch, *words, "--num-test", 99)
 
 
+def test_attributes_worked_by_hand() -> None:
+    style = loaded("style/rewards.py")
+    assert style.attributes_of("The cat sat on the mat.") == ["brief", "formal", "in English"]
+    assert style.attributes_of("It’s on the mat, isn't it?") == ["brief", "casual", "in English"]
+    assert style.attributes_of("this is the house that the man built " * 6) == ["full", "formal", "in English"]
+    assert style.attributes_of("猫坐在垫子上。") == ["brief", "formal", "in Chinese"]
+    assert style.attributes_of("") == []
+    asked = [["brief", "formal"], ["full", "casual", "in English"], ["in Chinese"]]
+    answers = ["Well! It is what it is to all of us."] * 3
+    assert style.kept([""] * 3, answers, asked) == pytest.approx([1 / 2, 2 / 3, 0])
+    assert style.all_kept([""] * 2, ["Yes.", "Yes!"], [["formal"], ["formal"]]) == [1, 0]
+
+
+def test_styles_are_those_of_the_answers_and_questions_lie_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "recipes" / "style"))
+    monkeypatch.delitem(sys.modules, "rewards", raising=False)
+    data = loaded("style/data.py")
+    monkeypatch.delitem(sys.modules, "rewards", raising=False)
+    source = tmp_path / "data"
+    made = [
+        {
+            "instruction": f"what is {i}?",
+            "context": "" if i % 5 else "x",
+            "response": f"It is the {i} of it.",
+            "category": "open_qa",
+        }
+        for i in range(60)
+    ]
+    made.append({"instruction": "sum up", "context": "", "response": "It is.", "category": "summarization"})
+    theirs = [{"instruction": f"什么是{i}？", "input": "", "output": f"这是{i}。"} for i in range(6)]
+    for name, part in ((data.DOLLY, made), (data.CHINESE, theirs)):
+        (source / name).parent.mkdir(parents=True)
+        (source / name).write_text("".join(f"{json.dumps(row)}\n" for row in part))
+    counts = ("--num-english", 20, "--num-chinese", 5, "--num-practice", 15, "--num-test", 10)
+    called(data, monkeypatch, "--data", source, "--out", tmp_path / "out", *counts)
+    found = {name: rows(tmp_path / "out" / f"{name}.jsonl") for name in ("demonstrations", "practice", "test")}
+    assert {name: len(part) for name, part in found.items()} == {"demonstrations": 25, "practice": 15, "test": 10}
+    every = [row for part in found.values() for row in part]
+    questions = [row["prompt"][-1]["content"] for row in every]  # type: ignore[index]
+    assert len(set(questions)) == 50
+    assert "sum up" not in questions
+    for row in every:
+        assert row["prompt"][0] == {"role": "system", "content": f"Answer {', '.join(row['style'])}."}  # type: ignore[index,arg-type]
+    assert {tuple(row["style"]) for row in found["demonstrations"]} == {  # type: ignore[arg-type]
+        ("brief", "formal", "in English"),
+        ("brief", "formal", "in Chinese"),
+    }
+    with pytest.raises(SystemExit, match="48 English and 6 Chinese rows fit"):
+        called(data, monkeypatch, "--data", source, "--out", tmp_path / "out")
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_end_to_end_on_tiny(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The script's commands one after the other, on a few rows."""
@@ -145,7 +198,8 @@ def test_end_to_end_on_tiny(recipe: str, tmp_path: Path, monkeypatch: pytest.Mon
         counts = ("--num-demonstrations", 24, "--num-practice", 8, "--num-test", 5)
         called(loaded("python_reward/problems.py"), monkeypatch, "--out", run / "problems", *counts)
     else:
-        made = [{"prompt": f"do {i}", "completion": f"{i}", "references": [f"{i}", "x"]} for i in range(40)]
+        columns = {"references": ["1", "x"]} if recipe == "summarise" else {"style": ["brief", "formal"]}
+        made = [{"prompt": f"do {i}", "completion": f"{i}", **columns} for i in range(40)]
         (run / "data").mkdir(parents=True)
         for name, part in (("demonstrations", made[:24]), ("practice", made[24:32]), ("test", made[32:])):
             (run / "data" / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in part))
