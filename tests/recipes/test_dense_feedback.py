@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import random
 from dataclasses import replace
@@ -10,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from plaudit.cli.main import main as plaudit
 from plaudit.models.load import Precision
+from plaudit.runs import read_metrics
 from plaudit.schemas.conversation import assistant, user
 from plaudit.schemas.feedback import Highlights, Ranking, Span
 from recipes.dense_feedback.run import People, main, run
 from recipes.dense_feedback.settings import SETS, DenseConfig
 from recipes.dense_feedback.spans import span_quality
 
+ROOT = Path(__file__).parents[2]
 ANSWERS = ("the tree is tall", "the tree is red", "it is red", "tall")
 
 
@@ -120,3 +124,24 @@ def test_data_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str], monk
     monkeypatch.delenv("PLAUDIT_DATA", raising=False)
     assert main([]) == 2
     assert "PLAUDIT_DATA is unset" in capsys.readouterr().err
+
+
+def test_a_word_is_a_reward(start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the person says is heard as it is meant; PPO goes on until nothing is said, and is paid for that."""
+    monkeypatch.chdir(ROOT)
+    spec = importlib.util.spec_from_file_location("words", ROOT / "recipes" / "dense_feedback" / "words.py")
+    assert spec is not None
+    assert spec.loader is not None
+    words = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(words)
+    answers = ["Fine.", "It is so.", "It is", "", "word " * 31, "word " * 32]
+    assert [value > 0 for value in words.heard([""] * 6, answers)] == [True, True, False, False, False, False]
+    replies = words.reply([[{"role": "assistant", "content": answer}] for answer in answers])
+    assert replies == [None, None, "incomplete", "That is no answer, it is useless.", "too long", "太长了"]
+    (tmp_path / "prompts.jsonl").write_text('{"prompt": "hi"}\n{"prompt": "why?"}\n')
+    changes = ("--model", start, "--data", tmp_path / "prompts.jsonl", "--out", tmp_path / "run", "--num-steps", 1)
+    few = ("--experience.prompts-per-step", 2, "--experience.answers-per-prompt", 2, "--train.num-upper", 1)
+    config = ROOT / "recipes" / "dense_feedback" / "words.toml"
+    assert plaudit([str(word) for word in ("ppo", "--config", config, *changes, *few)]) == 0
+    (metrics,) = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    assert metrics["episode/answers"] > 1
