@@ -6,9 +6,8 @@ Each stage writes into the `out` folder as it ends; the same command goes on aft
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,8 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plaudit.cli.inputs import sha256_of
-from plaudit.cli.main import explained
-from plaudit.cli.settings import parsed
 from plaudit.client import ChatCompleter
 from plaudit.evaluation.model_judge import ModelJudge
 from plaudit.evaluation.report import Report, write_report
@@ -29,7 +26,6 @@ from plaudit.rollout.completer import LocalCompleter
 from plaudit.rollout.sampler import Sampling
 from plaudit.runs import installed_versions
 from plaudit.runs.files import as_json, write_json
-from plaudit.runs.memory import reuse_freed_memory
 from plaudit.runs.stages import Stages
 from plaudit.schemas.feedback import Comparison, Verdict
 from plaudit.statistics import Estimate, bootstrap_interval
@@ -38,10 +34,12 @@ from plaudit.trainers import reward
 from plaudit.trainers.reward import raw_scores
 from recipes.ai_feedback.labels import JudgeLabels, SelfLabels, judge_labels, self_labels
 from recipes.ai_feedback.settings import AIFeedbackConfig
+from recipes.command import exit_status
 from recipes.hh_cpu.data import DEMONSTRATIONS, PAIRS, dialogue_id, people, sides
 
-_INTERRUPTED = 130
 _JUDGE_FILE = "judge.json"
+
+say: Callable[[str], None] = partial(print, flush=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def run(config: AIFeedbackConfig) -> Path:
     few, others = found.train[: config.num_people], found.train[config.num_people :]
     data = {file: sha256_of(rows.data_folder / file) for file in (DEMONSTRATIONS, *PAIRS.values())}
     identity = {name: value for name, value in asdict(config).items() if name not in ("out", "data")}
-    stages = Stages(rows.folder, identity | {"sets": data}, say=partial(print, flush=True))
+    stages = Stages(rows.folder, identity | {"sets": data}, say=say)
 
     def fitted(stage: str, title: str, pairs: Sequence[Comparison]) -> None:
         stages.run(stage, title, lambda resume: reward.train(config.reward_config(stage, resume=resume), pairs))
@@ -93,7 +91,9 @@ def run(config: AIFeedbackConfig) -> Path:
             "versions": installed_versions(),
         },
     )
-    return write_report(report, rows.folder)
+    page = write_report(report, rows.folder)
+    say(f"report: {page}")
+    return page
 
 
 def margins(config: AIFeedbackConfig, stage: str, records: Sequence[Comparison]) -> NDArray[np.float64]:
@@ -180,22 +180,8 @@ def labels_table(own: SelfLabels, judged: JudgeLabels) -> Table:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit status: 0, or what `plaudit` itself would give; errors are one message, with `PLAUDIT_DEBUG=1` a traceback."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        reuse_freed_memory()
-        page = run(parsed(AIFeedbackConfig, arguments, name="ai_feedback", prog="python -m recipes.ai_feedback.run"))
-        sys.stdout.write(f"report: {page}\n")
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: the same command goes on after the last stage that ended\n")
-        return _INTERRUPTED
-    except Exception as error:
-        if os.environ.get("PLAUDIT_DEBUG") == "1":
-            raise
-        text, status = explained(error)
-        sys.stderr.write(f"{text}\n")
-        return status
-    return 0
+    """The exit status."""
+    return exit_status(run, AIFeedbackConfig, "ai_feedback", argv)
 
 
 if __name__ == "__main__":

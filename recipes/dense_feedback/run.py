@@ -5,16 +5,13 @@ Each stage writes into the `out` folder as it ends; the same command goes on aft
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 from plaudit.cli.inputs import sha256_of
-from plaudit.cli.main import explained
-from plaudit.cli.settings import parsed
 from plaudit.evaluation.answers import Entrant
 from plaudit.evaluation.contest import contest
 from plaudit.evaluation.judges import ScoreJudge
@@ -30,18 +27,19 @@ from plaudit.rewards.spans import SpanScorer
 from plaudit.rewards.textual import completions
 from plaudit.rollout.sampler import sampled
 from plaudit.runs import Progress, installed_versions, spawn_seed
-from plaudit.runs.memory import reuse_freed_memory
 from plaudit.runs.stages import Stages
 from plaudit.schemas.conversation import Messages, assistant, prompt_id
 from plaudit.schemas.feedback import AnyRecord, Comparison, Correction, Demonstration, Highlights, Ranking
 from plaudit.schemas.protocols import Completion, TextScore
 from plaudit.text.prompts import TooLong, encoded_prompts
 from plaudit.trainers import ppo, sft, spans
+from recipes.command import exit_status
 from recipes.dense_feedback.settings import DenseConfig
 from recipes.dense_feedback.spans import Reader, SpanQuality, span_quality
 
 NUM_ANSWERS = 4
-_INTERRUPTED = 130
+
+say: Callable[[str], None] = partial(print, flush=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ def run(config: DenseConfig) -> Path:
     """Runs what is not done yet and returns the report's path."""
     found = People.read(config)
     identity = {name: value for name, value in asdict(config).items() if name not in ("out", "data")}
-    stages = Stages(config.folder, identity | {"set": sha256_of(config.file)}, say=partial(print, flush=True))
+    stages = Stages(config.folder, identity | {"set": sha256_of(config.file)}, say=say)
     device = device_for(config.device)
     stages.run(
         "sft", "people's corrected answers", lambda r: sft.train(config.sft_config(resume=r), found.demonstrations())
@@ -136,7 +134,9 @@ def run(config: DenseConfig) -> Path:
             "versions": installed_versions(),
         },
     )
-    return write_report(report, config.folder)
+    page = write_report(report, config.folder)
+    say(f"report: {page}")
+    return page
 
 
 def quality_table(found: SpanQuality) -> Table:
@@ -182,22 +182,8 @@ def _entrant(config: DenseConfig, stage: str, name: str, questions: Sequence[Mes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit status: 0, or what `plaudit` itself would give; errors are one message, with `PLAUDIT_DEBUG=1` a traceback."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        reuse_freed_memory()
-        page = run(parsed(DenseConfig, arguments, name="dense_feedback", prog="python -m recipes.dense_feedback.run"))
-        sys.stdout.write(f"report: {page}\n")
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: the same command goes on after the last stage that ended\n")
-        return _INTERRUPTED
-    except Exception as error:
-        if os.environ.get("PLAUDIT_DEBUG") == "1":
-            raise
-        text, status = explained(error)
-        sys.stderr.write(f"{text}\n")
-        return status
-    return 0
+    """The exit status."""
+    return exit_status(run, DenseConfig, "dense_feedback", argv)
 
 
 if __name__ == "__main__":

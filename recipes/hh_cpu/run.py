@@ -5,7 +5,6 @@ Each stage writes into the `out` folder as it ends; the same command goes on aft
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
@@ -14,16 +13,14 @@ from functools import partial
 from pathlib import Path
 
 from plaudit.cli.inputs import sha256_of
-from plaudit.cli.main import explained
-from plaudit.cli.settings import parsed
 from plaudit.evaluation.tables import Table
 from plaudit.models.load import load_causal_lm, load_codec
 from plaudit.runs import PhaseTimer, duration_text, peak_rss_mb, read_metrics
-from plaudit.runs.memory import reuse_freed_memory
 from plaudit.runs.stages import Cost, Stages
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison
 from plaudit.trainers import dpo, ppo, reward, sft
+from recipes.command import exit_status
 from recipes.hh_cpu.answers import answer, answer_results
 from recipes.hh_cpu.data import DEMONSTRATIONS, PAIRS, people, with_shuffled_labels
 from recipes.hh_cpu.pairs import REWARD, SHUFFLED, measure, pair_results
@@ -32,7 +29,6 @@ from recipes.hh_cpu.settings import HHConfig
 
 say: Callable[[str], None] = partial(print, flush=True)
 _ANSWERS_A_PAIR, _FLOAT_BYTES = 2, 4
-_INTERRUPTED = 130
 
 
 def run(config: HHConfig) -> Path:
@@ -102,21 +98,8 @@ def table_text(table: Table) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit status: 0, or what `plaudit` itself would give; errors are one message, with `PLAUDIT_DEBUG=1` a traceback."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        reuse_freed_memory()
-        run(parsed(HHConfig, arguments, name="hh_cpu", prog="python -m recipes.hh_cpu.run"))
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: the same command goes on after the last stage that ended\n")
-        return _INTERRUPTED
-    except Exception as error:
-        if os.environ.get("PLAUDIT_DEBUG") == "1":
-            raise
-        text, status = explained(error)
-        sys.stderr.write(f"{text}\n")
-        return status
-    return 0
+    """The exit status."""
+    return exit_status(run, HHConfig, "hh_cpu", argv)
 
 
 if __name__ == "__main__":
