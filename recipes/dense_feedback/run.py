@@ -24,7 +24,7 @@ from plaudit.models.load import device_for, load_codec
 from plaudit.models.policy import load_policy
 from plaudit.models.reward import load_reward_model
 from plaudit.rewards.spans import SpanScorer
-from plaudit.rewards.textual import completions
+from plaudit.rewards.textual import completions_by_prompt
 from plaudit.rollout.sampler import sampled
 from plaudit.runs import Progress, installed_versions, spawn_seed
 from plaudit.runs.stages import Stages
@@ -177,8 +177,7 @@ def _entrant(config: DenseConfig, stage: str, name: str, questions: Sequence[Mes
             seed=spawn_seed(config.seed, "evaluate", stage),
             ended=progress.advance,
         )
-    flat = completions(rollouts)
-    return Entrant(name, [flat[i : i + NUM_ANSWERS] for i in range(0, len(flat), NUM_ANSWERS)])
+    return Entrant(name, completions_by_prompt(rollouts, NUM_ANSWERS))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

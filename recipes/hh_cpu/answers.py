@@ -16,7 +16,7 @@ from plaudit.evaluation.reward_scorer import RewardModelScorer
 from plaudit.models.load import device_for, load_codec
 from plaudit.models.policy import PolicyModel, load_policy
 from plaudit.models.reward import load_reward_model
-from plaudit.rewards.textual import completions
+from plaudit.rewards.textual import completions_by_prompt
 from plaudit.rollout.sampler import sampled
 from plaudit.runs import PhaseTimer, Progress, spawn_seed
 from plaudit.runs.stages import Cost
@@ -120,18 +120,13 @@ def _trained(config: HHConfig, found: People, stage: str, name: str, cpu: float)
         reference = as_reference(_policy(config, "sft"))
         kl = kl_to_reference(policy, reference, [rollouts], temperature=config.sampling.temperature).k1
     perplexity = perplexity_of(policy, codec, found.held).value
-    return Entrant(name, _by_prompt(rollouts, NUM_ANSWERS), cpu, kl, perplexity)
+    return Entrant(name, completions_by_prompt(rollouts, NUM_ANSWERS), cpu, kl, perplexity)
 
 
 def _picks(config: HHConfig, found: People) -> list[list[Completion]]:
     """What the reward model picks from fresh answers of the SFT model: the best of each NUM_ANSWERS, two a prompt."""
     codec = load_codec(config.model_of("sft"))
     rollouts = _sampled(config, _policy(config, "sft"), codec, found.asked, 2 * NUM_ANSWERS, "best of n")
-    answers = _by_prompt(rollouts, 2 * NUM_ANSWERS)
+    answers = completions_by_prompt(rollouts, 2 * NUM_ANSWERS)
     worths = _judge(config).utilities(found.asked, answers)
     return best_of_n(answers, [[score.score for score in row] for row in worths], NUM_ANSWERS)
-
-
-def _by_prompt(rollouts: Rollouts, num: int) -> list[list[Completion]]:
-    flat = completions(rollouts)
-    return [flat[start : start + num] for start in range(0, len(flat), num)]

@@ -16,7 +16,7 @@ from plaudit.models.load import device_for, load_codec
 from plaudit.models.policy import PolicyModel, load_policy
 from plaudit.models.reward import load_reward_model
 from plaudit.models.trunk import Trunk
-from plaudit.rewards.textual import completions
+from plaudit.rewards.textual import completions_by_prompt
 from plaudit.rollout.sampler import sampled
 from plaudit.runs import Progress, spawn_seed
 from plaudit.schemas.feedback import Demonstration, Ranking
@@ -57,17 +57,12 @@ def _rollouts_of(
         )
 
 
-def _by_question(rollouts: Rollouts, num_answers: int) -> list[list[Completion]]:
-    flat = completions(rollouts)
-    return [flat[i : i + num_answers] for i in range(0, len(flat), num_answers)]
-
-
 def answers_of(
     config: DemoConfig, stage: str, questions: Sequence[Question], *, num_answers: int, purpose: str
 ) -> list[list[Completion]]:
     """`num_answers` answers of a stage's model to each question; `purpose` keeps their random numbers apart."""
     rollouts = _rollouts_of(config, policy_of(config, stage), stage, questions, num_answers, purpose)
-    return _by_question(rollouts, num_answers)
+    return completions_by_prompt(rollouts, num_answers)
 
 
 def collected_rankings(config: DemoConfig, questions: Sequence[Question], utility: HiddenUtility) -> list[Ranking]:
@@ -108,7 +103,7 @@ def measured(
     kl = kl_to_reference(policy, as_reference(sft), [rollouts], temperature=config.sampling.temperature)
     return Entrant(
         name,
-        _by_question(rollouts, NUM_ANSWERS),
+        completions_by_prompt(rollouts, NUM_ANSWERS),
         cpu_seconds=cpu,
         kl=kl.k1,
         perplexity=perplexity_of(policy, load_codec(config.model_of(stage)), held).value,

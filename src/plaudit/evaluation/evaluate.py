@@ -32,7 +32,7 @@ from plaudit.evaluation.tables import Table, contest_tables, quality_table
 from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import PolicyModel, TrainLayers, load_frozen_policy
 from plaudit.models.reward import load_reward_model
-from plaudit.rewards.textual import completions
+from plaudit.rewards.textual import completions_by_prompt
 from plaudit.rollout.sampler import Sampling, sampled
 from plaudit.runs import PhaseTimer, Progress, RunDirectory, installed_versions, peak_rss_mb, spawn_seed
 from plaudit.schemas.conversation import Messages, prompt_id
@@ -262,8 +262,7 @@ class _Answered:
 
     def entrant(self, kl: KLToReference | None = None) -> Entrant:
         """The answers prompt by prompt, with what was measured."""
-        flat = completions(self.rollouts)
-        answers = [flat[start : start + self.num_answers] for start in range(0, len(flat), self.num_answers)]
+        answers = completions_by_prompt(self.rollouts, self.num_answers)
         return Entrant(self.contender.name, answers, kl=kl.k1 if kl else None, perplexity=self.perplexity)
 
 

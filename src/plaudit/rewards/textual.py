@@ -26,6 +26,12 @@ def completions(rollouts: Rollouts) -> list[Completion]:
     ]
 
 
+def completions_by_prompt(rollouts: Rollouts, num_answers: int) -> list[list[Completion]]:
+    """The same, `num_answers` to each prompt."""
+    flat = completions(rollouts)
+    return [flat[i : i + num_answers] for i in range(0, len(flat), num_answers)]
+
+
 class TextualScorer:
     """A TextScorer (rule, judge, remote server) where a Scorer is asked for."""
 
