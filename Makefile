@@ -5,7 +5,7 @@ OUT ?= demo-out
 MODEL ?= smollm2-135m
 SEED ?= 0
 
-.PHONY: demo test check fmt prove mutate bench-ppo docs clean
+.PHONY: demo test check fmt prove mutate references bench-ppo docs clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -36,6 +36,9 @@ prove: .venv/installed-dev       ## proofs that take longer than the tests may
 
 mutate: .venv/installed-dev      ## each listed sabotage of the code must turn a test red
 	OMP_NUM_THREADS=1 $(BIN)/python tests/mutate.py
+
+references: .venv/installed-dev  ## the tables of other libraries' numbers that the tests read
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.references.make_trl
 
 bench-ppo: .venv/installed-dev   ## PPO against TRL 1.12.0, side by side; installs it in an environment of its own
 	benchmarks/ppo_vs_trl/run.sh

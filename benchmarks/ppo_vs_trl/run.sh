@@ -1,35 +1,11 @@
 #!/bin/sh
-# Makes TRL's environment beside this file, with the torch and transformers of plaudit's, and compares the two.
+# Compares plaudit's PPO with TRL's, each in its environment.
 # QUICK=1 measures one repeat of fewer settings; other arguments go to compare.py (`run.sh --help`).
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-ours="$here/../../.venv/bin/python"
-theirs="$here/.venv"
-
-if [ ! -x "$ours" ]; then
-    echo "plaudit's own environment is missing: run 'make bench-ppo' in the project's folder" >&2
-    exit 1
-fi
-
-# Public versions: a local part such as +cpu names the build, and pip finds the same one again.
-wanted=$("$ours" - <<'PYTHON'
-from importlib.metadata import version
-
-pinned = " ".join(f"{name}=={version(name).split('+')[0]}" for name in ("torch", "transformers", "tokenizers", "numpy"))
-print(f"trl==1.12.0 {pinned}")
-PYTHON
-)
-if [ "$(cat "$theirs/installed" 2>/dev/null)" != "$wanted" ]; then
-    echo "installing $wanted"
-    rm -rf "$theirs"
-    "$ours" -m venv "$theirs"
-    # Split on purpose: one requirement a word.
-    # shellcheck disable=SC2086
-    "$theirs/bin/pip" install --quiet $wanted
-    printf '%s\n' "$wanted" >"$theirs/installed"
-fi
+"$here/environment.sh"
 
 case "${QUICK:-0}" in
-    0 | "") exec "$ours" "$here/compare.py" "$@" ;;
-    *) exec "$ours" "$here/compare.py" --quick "$@" ;;
+    0 | "") exec "$here/../../.venv/bin/python" "$here/compare.py" "$@" ;;
+    *) exec "$here/../../.venv/bin/python" "$here/compare.py" --quick "$@" ;;
 esac
