@@ -1,4 +1,4 @@
-"""A weighted sum of scorers."""
+"""Scorers together: a weighted sum, and a plain one."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from plaudit.models.load import load_codec
-from plaudit.rewards import FunctionScorer, Scorer, Scores, WeightedSum
+from plaudit.rewards import FunctionScorer, Scorer, Scores, Summed, WeightedSum
 from plaudit.schemas.errors import PlauditError
 from tests.rewards.toy import prompts_of, rollouts_of
 
@@ -71,3 +71,23 @@ def test_sums_nest() -> None:
 def test_nothing_to_add_is_refused() -> None:
     with pytest.raises(PlauditError, match="a weighted sum needs at least one scorer"):
         WeightedSum({})
+
+
+def test_summed_scorers_pay_one_after_the_other() -> None:
+    shape = ROLLOUTS.rows.token_ids.shape
+    dense = torch.arange(float(shape[0] * shape[1])).view(shape)
+    alone = Summed(fixed(1, 2, 3, words=[1.0, 2.0, 3.0]), fixed(0, 1, 0))(PROMPTS, ROLLOUTS)
+    assert alone.total.tolist() == [1.0, 3.0, 3.0]
+    assert alone.dense is None
+    parts = (fixed(1, 2, 3), fixed(0, 0, 0, dense=dense, spans=[4.0, 5.0, 6.0]), fixed(0, 0, 1, dense=2 * dense))
+    found = Summed(*parts)(PROMPTS, ROLLOUTS)
+    assert found.total.tolist() == [1.0, 2.0, 4.0]
+    assert {name: x.tolist() for name, x in found.components.items()} == {"spans": [4.0, 5.0, 6.0]}
+    assert found.dense is not None
+    assert torch.equal(found.dense, 3 * dense)
+
+
+def test_summed_scorers_may_not_share_a_components_name() -> None:
+    part = fixed(0, 0, 0, words=[1.0, 1.0, 1.0])
+    with pytest.raises(PlauditError, match="two scorers have a component called words"):
+        Summed(part, part)(PROMPTS, ROLLOUTS)

@@ -6,7 +6,7 @@ from plaudit.models.load import load_codec
 from plaudit.schemas.conversation import assistant, user
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Highlights, Span
-from plaudit.text.highlights import encoded_highlights, token_places
+from plaudit.text.highlights import Scored, encoded_highlights, token_places
 
 CODEC = load_codec("tiny")  # a token a byte
 
@@ -16,8 +16,8 @@ def record(answer: str, *spans: tuple[int, int, str]) -> Highlights:
     return Highlights(prompt=(user("why?"),), completion=(assistant(answer),), spans=marked)
 
 
-def marked_text(one: Highlights, labels: tuple[str, ...] = ()) -> str:
-    (row,), _ = encoded_highlights([one], CODEC, max_tokens=99, labels=labels)
+def marked_text(one: Highlights, labels: tuple[str, ...] = (), scored: Scored = "low") -> str:
+    (row,), _ = encoded_highlights([one], CODEC, max_tokens=99, labels=labels, scored=scored)
     assert len(row.marked) == len(row.row.token_ids)
     return CODEC.decoded([t for t, m in zip(row.row.token_ids, row.marked, strict=True) if m])
 
@@ -35,6 +35,16 @@ def test_only_spans_of_the_labels_count() -> None:
     assert marked_text(one, ("Incorrect", "Irrelevant")) == "wrongdull"
     with pytest.raises(PlauditError, match="no span is labelled incorrect: the data have Incorrect, Irrelevant"):
         marked_text(one, ("incorrect",))
+
+
+def test_of_spans_with_a_number_the_low_ones_count_or_the_high_ones() -> None:
+    """A solution's steps are right (1) or wrong (0); a span without a number counts always."""
+    parts = ((0, 4, 1.0), (4, 8, 0.0), (8, 12, 0.5), (12, 16, None))
+    spans = tuple(Span(start=start, end=end, label="step", score=score) for start, end, score in parts)
+    one = Highlights(prompt=(user("why?"),), completion=(assistant("one two thr four"),), spans=spans)
+    assert marked_text(one) == "two four"
+    assert marked_text(one, scored="high") == "one thr four"
+    assert marked_text(one, scored="all") == "one two thr four"
 
 
 def test_a_character_of_several_bytes_is_marked_whole_with_its_last() -> None:

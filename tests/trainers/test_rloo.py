@@ -1,5 +1,6 @@
 """RLOO: each answer's baseline is the prompt's other answers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,22 @@ def test_advantages_are_returns_over_those_of_the_other_answers(start: str) -> N
         expected.append(value - sum(others) / 2)
     assert answer_advantages(found, 0.3, 3).tolist() == pytest.approx(expected, abs=1e-4)
     assert max(map(abs, expected)) > 0.1
+
+
+def test_rewards_at_single_tokens_count_in_the_return(start: str) -> None:
+    """Whatever stands at tokens of the prompt does not."""
+    found = new_rloo(start).actor.gather(0)
+    mask = found.rows.answer_mask
+    dense = torch.where(mask, torch.arange(mask.shape[1]).float(), torch.nan)
+    paid = [sum(t for t, counts in enumerate(row) if counts) for row in mask.tolist()]
+    expected = []
+    for i, value in enumerate(paid):
+        others = [paid[j] for j in range(3 * (i // 3), 3 * (i // 3) + 3) if j != i]
+        expected.append(value - sum(others) / 2)
+    raw = replace(found.raw, dense=dense)
+    found = replace(found, raw=raw, scores=torch.zeros(len(paid)))
+    assert answer_advantages(found, 0.0, 3).tolist() == pytest.approx(expected, abs=1e-3)
+    assert max(map(abs, expected)) > 1
 
 
 def spied(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Tensor, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import torch
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
@@ -72,15 +73,15 @@ def check_vocabulary(name: str, config: PretrainedConfig, codec: ChatCodec) -> N
         )
 
 
-def check_scorer_model(name: str, policy: ChatCodec) -> str | None:
+def check_scorer_model(name: str, policy: ChatCodec, made_by: Literal["reward", "spans"] = "reward") -> str | None:
     """What to know about a reward model in front of this policy; None where nothing is.
 
     Raises PlauditError for a language model, whose score would be noise, and for a tokenizer without chat template.
     """
-    config = model_config(name)
+    config, kind = model_config(name), "reward model" if made_by == "reward" else "span model"
     if not is_scorer(config):
         raise PlauditError(
-            f"reward_model {name!r} is a language model, not a reward model: train one with `plaudit reward`"
+            f"{kind.replace(' ', '_')} {name!r} is a language model, not a {kind}: train one with `plaudit {made_by}`"
         )
     if load_codec(name).writes_the_same_ids_as(policy):
         return None

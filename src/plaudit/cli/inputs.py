@@ -118,5 +118,7 @@ def training_runs(model: str) -> list[Path]:
             continue
         found.append(run)
         config = json.loads((run / "config.json").read_bytes())
-        waiting += [config[name] for name in ("model", "reward_model") if isinstance(config.get(name), str)]
+        waiting += [
+            config[name] for name in ("model", "reward_model", "span_model") if isinstance(config.get(name), str)
+        ]
     return found

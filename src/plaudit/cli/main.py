@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "sft": "fine-tune a model on people's demonstrations",
     "pretrain": "train a model further on plain documents",
     "reward": "fit a reward model to people's rankings and comparisons",
+    "spans": "fit a model to what people marked in answers, for rewards by the sentence",
     "ppo": "improve a model by PPO against a reward model, function or server",
     "rloo": "the same by RLOO, without a critic",
     "dpo": "improve a model on rankings and comparisons directly",
@@ -69,6 +70,10 @@ def command_class(name: str) -> type[Command]:
             from plaudit.cli.reward import RewardCommand
 
             return RewardCommand
+        case "spans":
+            from plaudit.cli.spans import SpansCommand
+
+            return SpansCommand
         case "ppo":
             from plaudit.cli.ppo import PPOCommand
 

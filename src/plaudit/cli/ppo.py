@@ -46,7 +46,11 @@ class PPOCommand(ScoredTrainingCommand):
         records = self.opened()
         prompts = checked_prompts(records, self.data)
         scorer = self.scorer(
-            records, model=config.model, reward_model=config.reward_model, needs_model=config.value == "reward"
+            records,
+            model=config.model,
+            reward_model=config.reward_model,
+            span_model=config.span_model,
+            needs_model=config.value == "reward",
         )
         demonstrations: list[Demonstration] = []
         if self.demonstrations is not None:

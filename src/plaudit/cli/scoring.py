@@ -87,17 +87,20 @@ class ScoredTrainingCommand(TrainingCommand):
         return held, ScoreJudge(RewardModelScorer(judge, load_codec(self.monitor_judge)))
 
     def scorer(
-        self, records: Sequence[AnyRecord], *, model: str, reward_model: str, needs_model: bool
+        self, records: Sequence[AnyRecord], *, model: str, reward_model: str, span_model: str, needs_model: bool
     ) -> Scorer | None:
-        """The scorer that replaces the reward model; None where that one scores, after a look whether it fits.
+        """The scorer that replaces the reward model; None where that one or the span model scores, after a look at both.
 
-        Raises PlauditError where two are asked for.
+        Raises PlauditError where two replacements are asked for.
         """
         codec = check_chat_model(model)
+        if span_model:
+            check_scorer_model(span_model, codec, "spans")
         if self.reward_function and self.reward_url:
             raise PlauditError("give --reward-function or --reward-url, not both")
         note = None
-        if needs_model or not (self.reward_function or self.reward_url):
+        spans_alone = span_model and not reward_model
+        if needs_model or not (self.reward_function or self.reward_url or spans_alone):
             note = check_scorer_model(reward_model, codec)
         if note:
             print(note)

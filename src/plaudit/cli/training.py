@@ -28,6 +28,7 @@ _LEARNS_FROM = {
     "demonstration": "`plaudit sft`",
     "comparison": "`plaudit reward` or `plaudit dpo`",
     "ranking": "`plaudit reward` or `plaudit dpo`",
+    "highlights": "`plaudit spans`",
 }
 
 

@@ -11,12 +11,15 @@ _HOW = {
     "sft": "fine-tuned from demonstrations, on the assistant's tokens only",
     "pretrain": "trained further on plain documents",
     "reward": "a reward model trained from people's preferences; its raw score is the single output",
+    "spans": "trained to say, by the token, what people mark in answers; its single output is a log-odds at every token",
     "ppo": "improved by PPO against a reward model, with a KL penalty to the model it started from",
     "rloo": "improved by RLOO against a reward model, with a KL penalty to the model it started from",
     "dpo": "trained by DPO on people's preferences",
     "export": "merged from a base model and an adapter",
     "copy": "written anew as a plain folder",
 }
+
+_SCORERS = {"reward", "spans"}
 
 _TEMPLATE = """---
 library_name: transformers
@@ -53,6 +56,11 @@ _REWARD = """    from transformers import AutoModelForSequenceClassification
 
 Score whole conversations in the chat template, up to and including the stop token."""
 
+_SPANS = """    from transformers import AutoModelForSequenceClassification
+    model = AutoModelForSequenceClassification.from_pretrained("{folder}")  # its `score` head on every token's state
+
+or `plaudit ppo --span-model {folder}`. It is no reward model: what it says at the last token says nothing of the answer."""
+
 _REWARD_PREFIX = """A prefix for `peft`, a head, and a config with mean and deviation: a folder for plaudit's `reward_model`.
 
 Score whole conversations in the chat template, up to and including the stop token."""
@@ -65,7 +73,9 @@ def write_card(folder: Path, *, name: str, made_by: str, parent: str, numbers: M
         rows = "\n".join(f"| {name} | {value:.4g} |" for name, value in numbers.items())
         table = f"| measured | value |\n|---|---|\n{rows}\n"
     if is_prefix(str(folder)):
-        use = _REWARD_PREFIX if made_by == "reward" else _PREFIX
+        use = _REWARD_PREFIX if made_by in _SCORERS else _PREFIX
+    elif made_by == "spans":
+        use = _SPANS
     else:
         use = _REWARD if made_by == "reward" else _CAUSAL
     use = use.format(folder=name)

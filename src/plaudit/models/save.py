@@ -58,14 +58,20 @@ def save_policy(
 
 
 def save_scorer(
-    reward: RewardModel, tokenizer: PreTrainedTokenizerBase, folder: Path, *, parent: str, numbers: Mapping[str, float]
+    reward: RewardModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    parent: str,
+    numbers: Mapping[str, float],
+    made_by: str = "reward",
 ) -> None:
-    """Writes the reward model, its tokenizer and card."""
+    """Writes the reward model, or the span model that `made_by` says it is, its tokenizer and card."""
 
     def write(target: Path) -> None:
         save_reward_model(reward, target)
         tokenizer.save_pretrained(target)
-        write_card(target, name=folder.name, made_by="reward", parent=parent, numbers=numbers)
+        write_card(target, name=folder.name, made_by=made_by, parent=parent, numbers=numbers)
 
     _replaced(folder, write)
 

@@ -5,7 +5,7 @@ rewards for single tokens; it never trains anything.
 """
 
 from plaudit.rewards.learned import LearnedScorer
-from plaudit.rewards.scorer import Scorer, Scores, WeightedSum
+from plaudit.rewards.scorer import Scorer, Scores, Summed, WeightedSum
 from plaudit.rewards.textual import FunctionScorer, TextualScorer
 
-__all__ = ["FunctionScorer", "LearnedScorer", "Scorer", "Scores", "TextualScorer", "WeightedSum"]
+__all__ = ["FunctionScorer", "LearnedScorer", "Scorer", "Scores", "Summed", "TextualScorer", "WeightedSum"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -52,3 +53,24 @@ class WeightedSum:
             if scores.dense is not None:
                 dense = weight * scores.dense if dense is None else dense + weight * scores.dense
         return Scores(total, components, dense)
+
+
+class Summed:
+    """Scorers that pay one after the other: totals and dense rewards add up, components stand side by side."""
+
+    def __init__(self, *scorers: Scorer) -> None:
+        self._scorers = scorers
+
+    def __call__(self, prompts: Sequence[EncodedPrompt], rollouts: Rollouts) -> Scores:
+        """Raises PlauditError where two of them have a component of one name."""
+        found = [scorer(prompts, rollouts) for scorer in self._scorers]
+        names = Counter(name for scores in found for name in scores.components)
+        if twice := sorted(name for name, times in names.items() if times > 1):
+            raise PlauditError(f"two scorers have a component called {', '.join(twice)}: give one another name")
+        total = torch.zeros(len(rollouts))
+        dense: Tensor | None = None
+        for scores in found:
+            total = total + scores.total
+            if scores.dense is not None:
+                dense = scores.dense if dense is None else dense + scores.dense
+        return Scores(total, {name: x for scores in found for name, x in scores.components.items()}, dense)

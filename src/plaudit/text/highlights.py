@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from plaudit.batches.tokens import EncodedRow
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Highlights, Span
 from plaudit.text.chat import ChatCodec
+
+Scored = Literal["low", "high", "all"]
+"""Which spans count that carry a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +24,19 @@ class MarkedRow:
 
 
 def encoded_highlights(
-    records: Sequence[Highlights], codec: ChatCodec, *, max_tokens: int, labels: Collection[str] = ()
+    records: Sequence[Highlights],
+    codec: ChatCodec,
+    *,
+    max_tokens: int,
+    labels: Collection[str] = (),
+    scored: Scored = "low",
 ) -> tuple[list[MarkedRow], list[Highlights]]:
     """The answers that fit, as rows and as they were. With `labels` only spans of these count.
 
-    Raises PlauditError where no answer fits, or no span has one of the labels.
+    Of spans with a number (a step of a solution: 1 right, 0 wrong) those below 1/2 count under `low`, the others under
+    `high`. Raises PlauditError where no answer fits, or no span has one of the labels.
     """
-    found = [_marked(record, codec, labels) for record in records]
+    found = [_marked(record, codec, labels, scored) for record in records]
     kept = [len(one.row.token_ids) <= max_tokens for one in found]
     if not any(kept):
         raise PlauditError(f"none of the {len(records)} marked answers fits into max_tokens = {max_tokens}: raise it")
@@ -39,13 +49,17 @@ def encoded_highlights(
     return rows, [record for record, fits in zip(records, kept, strict=True) if fits]
 
 
-def _marked(record: Highlights, codec: ChatCodec, labels: Collection[str]) -> MarkedRow:
+def _marked(record: Highlights, codec: ChatCodec, labels: Collection[str], scored: Scored) -> MarkedRow:
     row = codec.encoded(record.prompt, record.completion, record.weight)
-    spans = [span for span in record.spans if not labels or span.label in labels]
+    spans = [span for span in record.spans if (not labels or span.label in labels) and _counts(span, scored)]
     first = len(row.prompt)
     places = token_places(row.token_ids[first:], codec)
     marked = (_touches(place, spans) for place in places)
     return MarkedRow(row, (*(False,) * first, *marked))
+
+
+def _counts(span: Span, scored: Scored) -> bool:
+    return span.score is None or scored == "all" or (span.score < 0.5) == (scored == "low")
 
 
 def token_places(token_ids: Sequence[int], codec: ChatCodec) -> list[tuple[int, int]]:

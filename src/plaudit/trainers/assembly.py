@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from plaudit.models.load import Precision, device_for, load_codec
-from plaudit.models.policy import TrainLayers, load_policy
+from plaudit.models.policy import PolicyModel, TrainLayers, load_policy
 from plaudit.models.reward import RewardModel, load_reward_model
 from plaudit.rewards.learned import LearnedScorer
-from plaudit.rewards.scorer import Scorer
+from plaudit.rewards.scorer import Scorer, Summed
+from plaudit.rewards.spans import SpanScorer
 from plaudit.runs import PhaseTimer
 from plaudit.schemas.conversation import Messages
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.protocols import Interlocutor
+from plaudit.text.chat import ChatCodec
 from plaudit.text.prompts import TooLong, encoded_prompts
 from plaudit.trainers.experience import Actor, ExperienceConfig
 
@@ -26,6 +28,10 @@ class ActorConfig(Protocol):
     def model(self) -> str: ...
     @property
     def reward_model(self) -> str: ...
+    @property
+    def span_model(self) -> str: ...
+    @property
+    def span_weight(self) -> float: ...
     @property
     def train(self) -> TrainLayers: ...
     @property
@@ -60,6 +66,8 @@ def assembled_actor(
 ) -> Assembled:
     """The actor of a run. The reward model is loaded where no scorer is given, or where a critic starts from it.
 
+    The config's span model, where there is one, adds to either; without a reward model it is the scorer.
+
     A reward model on the same frozen layers as the policy is moved onto the policy's. Raises PlauditError for a critic
     that would read another tokenizer's ids.
     """
@@ -69,8 +77,11 @@ def assembled_actor(
     )
     device = device_for(config.device)
     policy = load_policy(config.model, config.train, precision=config.precision, device=device)
-    reward = None
-    if scorer is None or needs_reward_model:
+    reward, spans = None, None
+    if config.span_model:
+        spans = _span_scorer(config, policy, codec)
+    alone = spans is not None and not config.reward_model
+    if needs_reward_model or (scorer is None and not alone):
         reward = load_reward_model(config.reward_model, config.train, precision=config.precision, device=device)
         reward.requires_grad_(False)
         reward.on_trunk(policy.branch.trunk)
@@ -81,6 +92,8 @@ def assembled_actor(
                 f"tokenizer or chat template than {config.model!r}: set value to 'policy'"
             )
         scorer = scorer or LearnedScorer(reward, reward_codec, policy_codec=codec)
+    if spans is not None:
+        scorer = spans if scorer is None else Summed(scorer, spans)
     assert scorer is not None
     actor = Actor(
         config.experience,
@@ -95,3 +108,13 @@ def assembled_actor(
         interlocutor=interlocutor,
     )
     return Assembled(actor, reward)
+
+
+def _span_scorer(config: ActorConfig, policy: PolicyModel, codec: ChatCodec) -> SpanScorer:
+    """The config's span model as a scorer, on the policy's frozen layers where they are the same."""
+    model = load_reward_model(
+        config.span_model, config.train, precision=config.precision, device=device_for(config.device)
+    )
+    model.requires_grad_(False)
+    model.on_trunk(policy.branch.trunk)
+    return SpanScorer(model, load_codec(config.span_model), policy_codec=codec, weight=config.span_weight)

@@ -30,7 +30,12 @@ class PPOConfig:
     model: str = "runs/sft/model"
     """The SFT policy: where learning starts, and the reference of the KL."""
     reward_model: str = "runs/reward/model"
-    """The reward model's folder; empty where the caller brings its own scorer."""
+    """The reward model's folder; empty where the caller brings its own scorer, or a span model is all there is."""
+    span_model: str = ""
+    """The folder of a span model (`plaudit spans`): what it expects to be marked in a sentence is paid at its end, besides
+    the score. Empty pays nothing."""
+    span_weight: float = -1.0
+    """What a sentence is paid that is marked for certain. Negative where marks are errors; further from 0 counts more."""
     out: str = "runs/ppo"
     """The run folder; the model lands in its `model/`."""
     train: TrainLayers = field(default_factory=TrainLayers)

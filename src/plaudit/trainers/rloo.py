@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from plaudit.algorithms.advantages import leave_one_out_advantages
-from plaudit.algorithms.masked import masked_mean
+from plaudit.algorithms.masked import masked_mean, zeroed
 from plaudit.algorithms.policy import clipped_policy_loss
 from plaudit.evaluation.judges import Judge
 from plaudit.models.load import Precision
@@ -50,7 +50,12 @@ class RLOOConfig:
     model: str = "runs/sft/model"
     """The SFT policy: where learning starts, and the reference of the KL."""
     reward_model: str = "runs/reward/model"
-    """The reward model's folder; empty where the caller brings its own scorer."""
+    """The reward model's folder; empty where the caller brings its own scorer, or a span model is all there is."""
+    span_model: str = ""
+    """The folder of a span model (`plaudit spans`): what it expects to be marked in a sentence is paid at its end, besides
+    the score. Empty pays nothing."""
+    span_weight: float = -1.0
+    """What a sentence is paid that is marked for certain. Negative where marks are errors; further from 0 counts more."""
     out: str = "runs/rloo"
     """The run folder; the model lands in its `model/`."""
     train: TrainLayers = field(default_factory=TrainLayers)
@@ -109,8 +114,10 @@ class RLOOResult:
 
 
 def answer_advantages(experience: Experience, kl_coef: float, answers_per_prompt: int) -> Float[Tensor, "B"]:
-    """Return (score minus the penalty on the answer's KL) over the mean return of the prompt's other answers."""
+    """Return (score and dense rewards minus the penalty on the answer's KL) over the mean return of the prompt's others."""
     returns = experience.scores - kl_coef * experience.kl
+    if experience.raw.dense is not None:
+        returns = returns + zeroed(experience.raw.dense, experience.rows.answer_mask).sum(-1)
     return leave_one_out_advantages(returns.view(-1, answers_per_prompt)).flatten()
 
 

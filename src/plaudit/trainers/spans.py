@@ -26,7 +26,7 @@ from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Highlights
 from plaudit.statistics.classification import auroc
-from plaudit.text.highlights import MarkedRow, encoded_highlights
+from plaudit.text.highlights import MarkedRow, Scored, encoded_highlights
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
 from plaudit.trainers.minibatches import held_out
 from plaudit.trainers.optimisation import OptimiserConfig
@@ -42,6 +42,9 @@ class SpansConfig:
     """The run folder; the span model lands in its `model/`."""
     labels: tuple[str, ...] = ()
     """Spans of these labels count as marked; all do where none is named."""
+    scored: Scored = "low"
+    """Of spans with a number (a step of a solution: 1 right, 0 wrong) those below 1/2 count, those from it on (`high`), or
+    all. Spans without one always do."""
     train: TrainLayers = field(default_factory=TrainLayers)
     """Which parameters learn, besides the head."""
     optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(learning_rate=5e-5))
@@ -153,7 +156,9 @@ def token_logits(model: RewardModel, rows: TokenRows, micro_batch_size: int) -> 
 def train(config: SpansConfig, records: Sequence[Highlights]) -> SpansResult:
     """Fits a span model to the records and writes it to `<out>/model`."""
     codec = load_codec(config.model)
-    found, kept = encoded_highlights(records, codec, max_tokens=config.max_tokens, labels=config.labels)
+    found, kept = encoded_highlights(
+        records, codec, max_tokens=config.max_tokens, labels=config.labels, scored=config.scored
+    )
     is_held = np.array(held_out([prompt_id(record.prompt) for record in kept], config.validation_frac, config.seed))
     model = new_reward_model(
         config.model,
@@ -179,5 +184,5 @@ def train(config: SpansConfig, records: Sequence[Highlights]) -> SpansResult:
         fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
         numbers = {f"held-out {name}": value for name, value in (fitted.validation or {}).items()}
         folder = run.path / "model"
-        save_scorer(model, codec.tokenizer, folder, parent=config.model, numbers=numbers)
+        save_scorer(model, codec.tokenizer, folder, parent=config.model, numbers=numbers, made_by="spans")
     return SpansResult(folder, fitted)
