@@ -60,7 +60,7 @@ class DemoConfig:
         """How answers are drawn, in collecting, in PPO and in the evaluation alike."""
         if self.is_dry:
             return Sampling(max_new_tokens=24, temperature=0.6)
-        return Sampling(max_new_tokens=64, temperature=0.6, batch_size=192)
+        return Sampling(max_new_tokens=64, temperature=0.5, batch_size=192)
 
     @property
     def num_held(self) -> int:
@@ -129,7 +129,7 @@ class DemoConfig:
             out=str(self.folder / "ppo"),
             train=self.upper,
             experience=self.experience(),
-            num_steps=4 if self.is_dry else 18,
+            num_steps=4 if self.is_dry else 20,
             num_epochs=1,
             num_minibatches=2,
             micro_batch_size=24,
@@ -165,7 +165,7 @@ class DemoConfig:
         )
 
     def _online(self) -> OptimiserConfig:
-        rate = 1e-3 if self.is_dry else 5.5e-4
+        rate = 1e-3 if self.is_dry else 6e-4
         return OptimiserConfig(
             kind=OptimiserKind.MUON, learning_rate=rate, schedule=Schedule.LINEAR, warmup_frac=0.2, eps=1e-5
         )
