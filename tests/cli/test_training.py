@@ -64,11 +64,15 @@ def test_dpo_on_rankings(plaudit: Plaudit, rankings: Path, trained: Trained) -> 
     ("command", "rows", "message"),
     [
         ("sft", [{"prompt": "q", "completions": ["a", "b"], "ranks": [0, 1]}], "use `plaudit reward` or `plaudit dpo`"),
-        ("reward", [{"prompt": "q", "completion": "a"}], "reads rankings or comparisons, and data.jsonl holds demon"),
+        (
+            "reward",
+            [{"prompt": "q", "completion": "a"}],
+            "reads rankings, comparisons, ratings or corrections, and data.jsonl holds demon",
+        ),
         (
             "sft",
             [{"prompt": "q", "completions": ["a"], "labels": [True]}],
-            "demonstrations, and data.jsonl holds highlights",
+            "demonstrations or corrections, and data.jsonl holds highlights: use `plaudit spans`",
         ),
         ("dpo", [{"text": "a page"}], "and data.jsonl holds documents: use `plaudit pretrain`"),
         ("pretrain", [{"prompt": "q"}], "reads documents, and data.jsonl holds prompts: use `plaudit ppo`"),

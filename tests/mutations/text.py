@@ -3,6 +3,7 @@
 from mutations.mutation import Mutation
 
 CHAT = "text/test_chat.py"
+IMPLIED = "schemas/test_implied.py"
 
 MUTATIONS = [
     Mutation(
@@ -74,5 +75,33 @@ MUTATIONS = [
         "if token in self._special_ids:",
         "if token in self.tokenizer.all_special_ids:",
         (CHAT,),
+    ),
+    Mutation(
+        "the lowest rating is the best answer",
+        "schemas/implied.py",
+        "sum(other > score for other in scores)",
+        "sum(other < score for other in scores)",
+        (IMPLIED,),
+    ),
+    Mutation(
+        "two people's scores are compared",
+        "schemas/implied.py",
+        'include={"prompt", "annotator", ',
+        'include={"prompt", ',
+        (IMPLIED,),
+    ),
+    Mutation(
+        "two scales are compared",
+        "schemas/implied.py",
+        '"source", "minimum", "maximum"}',
+        '"source"}',
+        (IMPLIED,),
+    ),
+    Mutation(
+        "a correction loses to what it was made from",
+        "schemas/implied.py",
+        "verdict=Verdict.A",
+        "verdict=Verdict.B",
+        (IMPLIED,),
     ),
 ]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plaudit.cli.agreement import check_chat_model
-from plaudit.cli.training import TrainingCommand, of_kinds
-from plaudit.schemas.feedback import Comparison, Ranking
+from plaudit.cli.preferences import preferences
+from plaudit.cli.training import TrainingCommand
 from plaudit.trainers.dpo import DPOConfig, train
 
 
@@ -27,9 +27,7 @@ class DPOCommand(TrainingCommand):
 
     def run(self) -> int:
         check_chat_model(self.config.model)
-        records: list[Ranking | Comparison] = of_kinds(
-            self.opened(), Ranking, Comparison, file=self.data, command="dpo"
-        )
+        records = preferences(self.opened(), file=self.data, command="dpo")
         with self.recorded():
             result = train(self.config, records)
         numbers = result.fitted.validation

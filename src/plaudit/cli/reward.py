@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plaudit.cli.agreement import check_chat_model
-from plaudit.cli.training import TrainingCommand, of_kinds
+from plaudit.cli.preferences import preferences
+from plaudit.cli.training import TrainingCommand
 from plaudit.evaluation.figures import drawn, length_slices_figure, reliability_figure
 from plaudit.evaluation.report import Report, write_report
 from plaudit.evaluation.reward_quality import RewardQuality
 from plaudit.evaluation.tables import quality_table
-from plaudit.schemas.feedback import Comparison, Ranking
 from plaudit.statistics import Estimate
 from plaudit.trainers.reward import RewardConfig, train
 
@@ -32,9 +32,7 @@ class RewardCommand(TrainingCommand):
 
     def run(self) -> int:
         check_chat_model(self.config.model)
-        records: list[Ranking | Comparison] = of_kinds(
-            self.opened(), Ranking, Comparison, file=self.data, command="reward"
-        )
+        records = preferences(self.opened(), file=self.data, command="reward")
         with self.recorded():
             result = train(self.config, records)
         if result.quality is None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from plaudit.cli.agreement import check_chat_model
 from plaudit.cli.training import TrainingCommand, of_kinds
-from plaudit.schemas.feedback import Demonstration
+from plaudit.schemas.feedback import Correction, Demonstration
+from plaudit.schemas.implied import demonstration_of
 from plaudit.trainers.sft import SFTConfig, train
 
 
@@ -27,7 +28,10 @@ class SFTCommand(TrainingCommand):
 
     def run(self) -> int:
         check_chat_model(self.config.model)
-        demonstrations = of_kinds(self.opened(), Demonstration, file=self.data, command="sft")
+        records: list[Demonstration | Correction] = of_kinds(
+            self.opened(), Demonstration, Correction, file=self.data, command="sft"
+        )
+        demonstrations = [demonstration_of(one) if isinstance(one, Correction) else one for one in records]
         with self.recorded():
             result = train(self.config, demonstrations)
         if result.validation_perplexity is not None:

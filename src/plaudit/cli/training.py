@@ -28,6 +28,8 @@ _LEARNS_FROM = {
     "demonstration": "`plaudit sft`",
     "comparison": "`plaudit reward` or `plaudit dpo`",
     "ranking": "`plaudit reward` or `plaudit dpo`",
+    "rating": "`plaudit reward` or `plaudit dpo`",
+    "correction": "`plaudit sft`, `plaudit reward` or `plaudit dpo`",
     "highlights": "`plaudit spans`",
 }
 
@@ -115,7 +117,8 @@ def of_kinds(records: Records, *kinds: type[R], file: Path, command: str) -> lis
         for kind, count in others.items():
             print(f"{file}: left out {count}: {plural(kind)}")
         return chosen
-    wanted = " or ".join(plural(kind.__name__.lower()) for kind in kinds)
+    *before, last = (plural(kind.__name__.lower()) for kind in kinds)
+    wanted = f"{', '.join(before)} or {last}" if before else last
     if not len(records):
         raise PlauditError(f"{file} holds no row that can be read: `plaudit data check {file}` says why")
     found = sorted({kind_of(record) for record in records})
