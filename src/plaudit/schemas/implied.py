@@ -17,7 +17,7 @@ def rankings_of(ratings: Iterable[Rating]) -> list[Ranking]:
     """
     groups: dict[str, dict[str, Rating]] = {}
     for rating in ratings:
-        key = [rating.model_dump(mode="json", include={"prompt", "annotator", "source", "minimum", "maximum"})]
+        key = rating.model_dump(mode="json", include={"prompt", "annotator", "source", "minimum", "maximum"})
         answers = groups.setdefault(canonical_json(key), {})
         answers[canonical_json([message.model_dump(mode="json") for message in rating.completion])] = rating
     return [_ranking(list(answers.values())) for answers in groups.values() if len(answers) > 1]
