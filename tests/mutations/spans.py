@@ -23,8 +23,8 @@ MUTATIONS = [
     Mutation(
         "all labels count",
         "text/highlights.py",
-        "if not labels or span.label in labels]",
-        "if span.label]",
+        "(not labels or span.label in labels) and",
+        "span.label and",
         _TEXT,
     ),
     Mutation(
