@@ -89,6 +89,25 @@ def test_training_without_a_known_metric() -> None:
     assert figures.training_figure({}) is None
 
 
+def test_estimates_of_one_or_several_series() -> None:
+    settings = {"limits": (0.0, 1.0), "middle": 0.5, "label": "fraction", "caption": "Bars."}
+    low, high, sure = (
+        Estimate(0.1, 0.0, 0.3, 9),
+        Estimate(0.9, 0.6, 1.0, 9),
+        Estimate(1.0, float("nan"), float("nan"), 9),
+    )
+    alone = figures.estimates_figure(
+        "alone", "One", {"": {"a figure of many words that need two lines": low}}, **settings
+    )
+    check(alone, "alone")
+    several = {"a": {"one": low, "two": high}, "b": {"two": sure, "three": low}, "c": {}}
+    check(figures.estimates_figure("several", "Three", several, **settings), "several")
+    swapped = figures.estimates_figure("several", "Three", {**several, "b": {"two": low}}, **settings)
+    assert swapped != figures.estimates_figure("several", "Three", several, **settings)
+    assert figures.estimates_figure("none", "None", {}, **settings) is None
+    assert figures.estimates_figure("none", "None", {"a": {}}, **settings) is None
+
+
 def test_seconds() -> None:
     check(figures.seconds_figure({"sample": 12.5, "update": 0.0}), "seconds")
     check(figures.seconds_figure({"sample": 0.0}), "seconds")

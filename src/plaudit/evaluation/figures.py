@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import cycle
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from plaudit.evaluation.contest import ContestResult
@@ -119,29 +120,39 @@ def calibration_figure(result: ContestResult) -> Figure | None:
 def estimates_figure(
     name: str,
     title: str,
-    estimates: Mapping[str, Estimate],
+    series: Mapping[str, Mapping[str, Estimate]],
     *,
     limits: tuple[float, float],
-    middle: float,
+    middle: float | None,
     label: str,
     caption: str,
 ) -> Figure | None:
-    """Named estimates one below the other, with a line at `middle`; None without one."""
-    if not estimates:
+    """Each series' named estimates, a row a name, with a line at `middle`; None without one. Two series have a legend."""
+    names = list(dict.fromkeys(name for estimates in series.values() for name in estimates))
+    if not names:
         return None
 
     def draw(canvas: Canvas, theme: _Theme) -> None:
-        axes = canvas.add_subplot()
-        axes.axvline(middle, color=theme.muted, linewidth=1, linestyle=(0, (4, 3)))
+        axes, keys = canvas.add_subplot(), []
+        if middle is not None:
+            axes.axvline(middle, color=theme.muted, linewidth=1, linestyle=(0, (4, 3)))
         place = limits[1] + 0.02 * (limits[1] - limits[0])
-        for row, estimate in enumerate(estimates.values()):
-            _interval(axes, estimate, row, theme.series[0], "o", filled=True)
-            axes.text(place, row, f"{estimate.value:.2f}", color=theme.series[0], va="center")
-        axes.set_yticks(range(len(estimates)), ["\n".join(map(short, name.split("\n"))) for name in estimates])
-        axes.set(xlim=limits, ylim=(len(estimates) - 0.5, -0.5), xlabel=label)
+        for i, (of, estimates) in enumerate(series.items()):
+            colour, marker, filled = theme.series[i], _MARKERS[i], i == 0
+            shift = 0.36 * (i - (len(series) - 1) / 2)
+            for found, estimate in estimates.items():
+                row = names.index(found) + shift
+                _interval(axes, estimate, row, colour, marker, filled=filled)
+                axes.text(place, row, f"{estimate.value:.2f}", color=colour, va="center")
+            keys.append(_key(axes, colour, marker, short(of), filled=filled))
+        axes.set_yticks(range(len(names)), [_row_name(name) for name in names])
+        axes.set(xlim=limits, ylim=(len(names) - 0.5, -0.5), xlabel=label)
+        if len(series) > 1:
+            axes.legend(handles=keys, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
         _rows_without_grid(axes)
 
-    return _drawn(name, title, caption, draw, height=1.1 + 0.4 * len(estimates))
+    height = 1.1 + 0.4 * len(names) if len(series) == 1 else 1.3 + 0.25 * len(names) * len(series)
+    return _drawn(name, title, caption, draw, height=height)
 
 
 def frontier_figure(series: Mapping[str, Sequence[FrontierPoint]]) -> Figure | None:
@@ -284,6 +295,12 @@ def short(name: str) -> str:
     return name if len(name) <= _MAX_NAME else "…" + name[1 - _MAX_NAME :]
 
 
+def _row_name(name: str) -> str:
+    """A row's name, each of its lines as a plot has room for it: words go on in the next line, a single one is cut."""
+    lines = [wrap(line, _MAX_NAME, break_long_words=False) for line in name.split("\n")]
+    return "\n".join(short(part) for parts in lines for part in parts)
+
+
 def drawn(*figures: Figure | None) -> tuple[Figure, ...]:
     """Those that have data."""
     return tuple(figure for figure in figures if figure is not None)
@@ -298,7 +315,8 @@ def _interval(axes: Axes, estimate: Estimate, row: float, colour: str, marker: s
     if not math.isnan(estimate.low):
         axes.plot([estimate.low, estimate.high], [row, row], color=colour, linewidth=2, solid_capstyle="round")
     face = colour if filled else axes.get_facecolor()
-    axes.plot([estimate.value], [row], marker=marker, markersize=7, color=colour, markerfacecolor=face, zorder=3)
+    mark = axes.plot([estimate.value], [row], marker=marker, markersize=7, color=colour, markerfacecolor=face, zorder=3)
+    mark[0].set_clip_on(False)
 
 
 def _key(axes: Axes, colour: str, marker: str, label: str, *, filled: bool) -> object:

@@ -53,6 +53,8 @@ def test_every_suite_of_two_models_with_a_reward_model(
     assert len({table.title for table in found.tables}) == len(Suite)
     assert found.tables[0].columns == ("figure", "tiny", str(other_tiny), "n")
     folder = found.report.parent
+    drawn = {path.stem for path in folder.glob("*.png")}
+    assert drawn == {"hhh", "truthfulqa", "hallucination", "instructions", "over_refusal", "refusals", "toxicity"}
     summary = json.loads((folder / "summary.json").read_text())
     hhh = summary["suites"]["hhh"]["figures"]
     figure = found.measured[0].findings["tiny"].figures["all, summed"]

@@ -97,12 +97,12 @@ def study_figures(study: Study, result: StudyResult) -> tuple[Figure, ...]:
     means = {f"{axis.axis}: {model}": found for axis in result.axes for model, found in axis.means.items()}
     return drawn(
         estimates_figure(
-            "win_rates", "Win rates", rates, limits=(0, 1), middle=0.5, label="win rate", caption=_INTERVALS
+            "win_rates", "Win rates", {"": rates}, limits=(0, 1), middle=0.5, label="win rate", caption=_INTERVALS
         ),
         estimates_figure(
             "ratings",
             "Ratings",
-            means,
+            {"": means},
             limits=(study.minimum, study.maximum),
             middle=(study.minimum + study.maximum) / 2,
             label="mean rating",

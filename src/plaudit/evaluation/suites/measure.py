@@ -8,15 +8,17 @@ from functools import partial
 from pathlib import Path
 
 from plaudit.evaluation.evaluate import check_unseen
+from plaudit.evaluation.figures import drawn
 from plaudit.evaluation.judges import ScoreJudge
 from plaudit.evaluation.report import Report, write_report
 from plaudit.evaluation.reward_scorer import RewardModelScorer
 from plaudit.evaluation.samples import Sample, ShownAnswer
+from plaudit.evaluation.suites.figures import suite_figure
 from plaudit.evaluation.suites.findings import findings_of
 from plaudit.evaluation.suites.public_sets import SuiteData
 from plaudit.evaluation.suites.subject import Subject
 from plaudit.evaluation.suites.suite import Findings, Subset, Suite
-from plaudit.evaluation.suites.tables import suite_table
+from plaudit.evaluation.suites.tables import suite_table, suite_title
 from plaudit.evaluation.tables import Table
 from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import TrainLayers, load_frozen_policy
@@ -65,6 +67,11 @@ class SuitesConfig:
         if self.model == self.against:
             raise PlauditError(f"model and against are both {self.model!r}: name two models, or one")
 
+    @property
+    def models(self) -> list[str]:
+        """The models to be measured."""
+        return [name for name in (self.model, self.against) if name]
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -101,7 +108,7 @@ def measure_suites(
 
     A suite without data, or with a prompt that was trained on, is not measured and says why; the others are.
     """
-    names = [name for name in (config.model, config.against) if name]
+    names = config.models
     # Loaded before the folder is made: a name that cannot be had leaves nothing behind.
     judge = _judge(config)
     subjects = [_subject(config, name, judge) for name in names]
@@ -172,10 +179,12 @@ def _report(
     timer: PhaseTimer,
 ) -> Report:
     notes = [f"{found.suite}: {note}" for found in measured for note in found.all_notes()]
+    figures = [suite_figure(found.suite, suite_title(found.suite), config.models, found.findings) for found in measured]
     return Report(
         title=config.model + (f" beside {config.against}" if config.against else ""),
         intro=_intro(config),
         tables=tables,
+        figures=drawn(*figures),
         samples=samples,
         samples_intro=f"The first {_NUM_SHOWN} prompts of each suite that has answers, each once: none was picked.",
         notes=tuple(notes),

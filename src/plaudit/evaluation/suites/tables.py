@@ -60,6 +60,11 @@ _TITLES: dict[Suite, tuple[str, str]] = {
 }
 
 
+def suite_title(suite: Suite) -> str:
+    """The question that the suite asks."""
+    return _TITLES[suite][0]
+
+
 def suite_table(
     suite: Suite, names: Sequence[str], findings: Mapping[str, Findings], reasons: Mapping[str, str]
 ) -> Table:
