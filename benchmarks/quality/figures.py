@@ -14,17 +14,24 @@ from scipy.special import expit, logit
 
 from plaudit.statistics.bradley_terry import Votes, ranked
 from plaudit.statistics.skill import PairVerdicts, inferred_skills
+from plaudit.statistics.suspicion import suspicion
 
 Floats = NDArray[np.float64]
 FIGURES = Path(__file__).with_name("figures.json")
 
 
-def crowd(rng: np.random.Generator, judgements_a_person: int, overlap: int) -> tuple[Floats, Floats, PairVerdicts]:
-    """60 people: 18 click at random, 6 turn verdicts round, 36 are right with chance 0.65 to 0.90. Sides are balanced.
+NUM_CLICKERS, NUM_LIARS, NUM_HONEST = 18, 6, 36
 
-    Accuracies, +1 where a is better, and the verdicts.
+
+def crowd(
+    rng: np.random.Generator, judgements_a_person: int, overlap: int, honest: tuple[float, float] = (0.65, 0.9)
+) -> tuple[Floats, Floats, PairVerdicts]:
+    """60 people: 18 click at random, 36 are right with a chance between those of `honest`, 6 turn such verdicts round.
+
+    Accuracies in that order, liars before the honest; +1 where a is better; the verdicts, sides balanced.
     """
-    accuracy = np.r_[np.full(18, 0.5), 1 - rng.uniform(0.65, 0.9, 6), rng.uniform(0.65, 0.9, 36)]
+    liars, able = rng.uniform(*honest, NUM_LIARS), rng.uniform(*honest, NUM_HONEST)
+    accuracy = np.concatenate([np.full(NUM_CLICKERS, 0.5), 1 - liars, able])
     num_pairs = 60 * judgements_a_person // overlap
     truth, load = rng.choice([-1.0, 1.0], num_pairs), np.zeros(60)
     people = np.empty((num_pairs, overlap), int)
@@ -69,6 +76,25 @@ def skills(num_crowds: int = 40) -> dict[str, dict[str, float]]:
     return found
 
 
+def power(num_crowds: int = 40, rate: float = 0.02) -> list[dict[str, float]]:
+    """Whom the flag at that rate finds, by honest people's accuracy and judgements a person, five on a pair."""
+    found = []
+    for honest in ((0.85, 0.85), (0.65, 0.9)):
+        for judgements in (15, 30, 50, 100):
+            rows = []
+            for seed in range(num_crowds):
+                _, _, verdicts = crowd(np.random.default_rng(seed), judgements, 5, honest)
+                said = suspicion(verdicts, inferred_skills(verdicts, num_draws=2), num_draws=500, seed=seed)
+                flagged, together = said.flagged(rate), said.flagged_together(0.05)
+                clickers, liars, able = np.split(flagged, [NUM_CLICKERS, NUM_CLICKERS + NUM_LIARS])
+                wrong = together[NUM_CLICKERS + NUM_LIARS :].sum() / max(1, together.sum())
+                rows.append((clickers.mean(), liars.mean(), able.mean(), wrong))
+            names = ("clickers_found", "liars_found", "honest_flagged", "wrong_among_flagged_together")
+            means = dict(zip(names, np.mean(rows, axis=0).round(4).tolist(), strict=True))
+            found.append({"lowest": honest[0], "highest": honest[1], "judgements": judgements, **means})
+    return found
+
+
 def coverage(num_worlds: int = 300, num_contestants: int = 6, num_people: int = 60) -> dict[str, float]:
     """How often 95 % intervals hold the truth: of ratings, of the weakest coverage of one contestant, of win rates.
 
@@ -103,7 +129,7 @@ def coverage(num_worlds: int = 300, num_contestants: int = 6, num_people: int = 
 
 def figures() -> dict[str, object]:
     """All of them."""
-    return {"skills": skills(), "coverage": coverage()}
+    return {"skills": skills(), "power": power(), "coverage": coverage()}
 
 
 if __name__ == "__main__":

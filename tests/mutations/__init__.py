@@ -13,6 +13,7 @@ from mutations import (
     measures,
     models,
     prefixes,
+    quality,
     rollout,
     signals,
     spans,
@@ -41,6 +42,7 @@ MUTATIONS: list[Mutation] = [
         files,
         measures,
         studies,
+        quality,
         suites,
     )
     for mutation in room.MUTATIONS

@@ -125,6 +125,13 @@ def inferred_skills(
     )
 
 
+def others_opinion(verdicts: PairVerdicts, skills: Skills) -> tuple[Ints, Floats]:
+    """For each strict verdict who gave it, and the chance that it is right by the verdicts of all others on its pair."""
+    known = _Strict.of(verdicts)
+    of_a = known.without(skills.skill, skills.bias)
+    return known.person, np.where(known.said_a > 0, of_a, 1 - of_a)
+
+
 @dataclass(frozen=True, slots=True)
 class _Strict:
     """The verdicts that are no ties. `said_a` is 1 or -1; `lean` 1 where the answer said to be better stood on the left."""
@@ -154,11 +161,21 @@ class _Strict:
         k, b = skill[self.person], self.lean * bias[self.person]
         return b + k, b - k
 
-    def chances(self, skill: Floats, bias: Floats) -> Floats:
-        """P(a is better) [I], both answers as likely beforehand: sum the log of s(bias + skill) / s(bias - skill)."""
+    def _evidence(self, skill: Floats, bias: Floats) -> Floats:
+        """What each verdict adds to the log-odds of a being better: log of s(bias + skill) / s(bias - skill)."""
         if_better, if_worse = self._logits(skill, bias)
-        evidence = self.said_a * (np.logaddexp(0.0, -if_worse) - np.logaddexp(0.0, -if_better))
-        chances: Floats = expit(np.bincount(self.pair, evidence, minlength=self.num_pairs))
+        found: Floats = self.said_a * (np.logaddexp(0.0, -if_worse) - np.logaddexp(0.0, -if_better))
+        return found
+
+    def chances(self, skill: Floats, bias: Floats) -> Floats:
+        """P(a is better) [I], both answers as likely beforehand."""
+        chances: Floats = expit(np.bincount(self.pair, self._evidence(skill, bias), minlength=self.num_pairs))
+        return chances
+
+    def without(self, skill: Floats, bias: Floats) -> Floats:
+        """For each verdict, P(a is better) by the others on its pair."""
+        evidence = self._evidence(skill, bias)
+        chances: Floats = expit(np.bincount(self.pair, evidence, minlength=self.num_pairs)[self.pair] - evidence)
         return chances
 
     def derivatives(self, skill: Floats, bias: Floats, chance: Floats, prior: SkillPrior) -> tuple[Floats, Floats]:
