@@ -66,3 +66,28 @@ def test_what_compares_no_two_answers_is_refused(plaudit: Plaudit, tmp_path: Pat
 def test_fine_tuning_imitates_corrections(plaudit: Plaudit, tmp_path: Path) -> None:
     file = write_rows(tmp_path / "said.jsonl", *(corrected(i, f"better {i}") for i in range(12)))
     assert plaudit("sft", "--data", file, "--model", "tiny", "--out", "run", *FAST).status == 0
+
+
+@pytest.mark.parametrize("command", ["reward", "dpo"])
+def test_people_weighed_by_skill(plaudit: Plaudit, tmp_path: Path, trained: Trained, command: str) -> None:
+    """Five people agree on every pair but for one who says the opposite."""
+    rows = [
+        {
+            "kind": "ranking",
+            "prompt": [{"role": "user", "content": f"question {i}"}],
+            "completions": [said("aa"), said("bb"), said("cc")],
+            "ranks": [2, 1, 0] if person == "mallory" else [0, 1, 2],
+            "annotator": person,
+        }
+        for i in range(8)
+        for person in ("ada", "ben", "cho", "dee", "mallory")
+    ]
+    file = write_rows(tmp_path / "said.jsonl", *rows)
+    words = ("--data", file, "--model", trained.sft, *FAST)
+    outcome = plaudit(command, *words, "--out", "run", "--people", "by_skill")
+    assert outcome.status == 0
+    assert "5 people, weighed by skill; 1 to look at (2 % false alarms each)" in outcome.out
+    assert "  mallory: right 0.1" in outcome.out
+    assert "in 24 verdicts; clicks at random with chance 0.00, turns verdicts round with 1.00" in outcome.out
+    assert "people" in Path("run/inputs.json").read_text(encoding="utf-8")
+    assert "weighed by skill" not in plaudit(command, *words, "--out", "run-2").out

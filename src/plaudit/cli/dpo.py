@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plaudit.cli.agreement import check_chat_model
-from plaudit.cli.preferences import preferences
+from plaudit.cli.preferences import PeopleCount, preferences
 from plaudit.cli.training import TrainingCommand
 from plaudit.trainers.dpo import DPOConfig, train
 
@@ -15,6 +15,8 @@ from plaudit.trainers.dpo import DPOConfig, train
 class DPOCommand(TrainingCommand):
     """Improve a model on people's rankings and comparisons by DPO."""
 
+    people: PeopleCount = "alike"
+    """`by_skill` weighs people by what their verdicts say of them: a liar's are turned round, a clicker's count for nothing."""
     config: DPOConfig = field(default_factory=DPOConfig)
 
     @property
@@ -27,7 +29,7 @@ class DPOCommand(TrainingCommand):
 
     def run(self) -> int:
         check_chat_model(self.config.model)
-        records = preferences(self.opened(), file=self.data, command="dpo")
+        records = preferences(self.opened(), file=self.data, command="dpo", people=self.people)
         with self.recorded():
             result = train(self.config, records)
         numbers = result.fitted.validation

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plaudit.cli.agreement import check_chat_model
-from plaudit.cli.preferences import preferences
+from plaudit.cli.preferences import PeopleCount, preferences
 from plaudit.cli.training import TrainingCommand
 from plaudit.evaluation.figures import drawn, length_slices_figure, reliability_figure
 from plaudit.evaluation.report import Report, write_report
@@ -20,6 +20,8 @@ from plaudit.trainers.reward import RewardConfig, train
 class RewardCommand(TrainingCommand):
     """Fit a reward model to people's rankings and comparisons."""
 
+    people: PeopleCount = "alike"
+    """`by_skill` weighs people by what their verdicts say of them: a liar's are turned round, a clicker's count for nothing."""
     config: RewardConfig = field(default_factory=RewardConfig)
 
     @property
@@ -32,7 +34,7 @@ class RewardCommand(TrainingCommand):
 
     def run(self) -> int:
         check_chat_model(self.config.model)
-        records = preferences(self.opened(), file=self.data, command="reward")
+        records = preferences(self.opened(), file=self.data, command="reward", people=self.people)
         with self.recorded():
             result = train(self.config, records)
         if result.quality is None:
