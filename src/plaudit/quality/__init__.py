@@ -1,8 +1,10 @@
-"""From what many people said to data fit to train on: which records, frozen under which name?
+"""From what many people said to data fit to train on: how likely is each verdict, and which records, frozen under which name?
 
-Invariant: a snapshot is made here and nowhere else, and its id depends on its records alone.
+Invariant: a snapshot is made here and nowhere else, and its id depends on its records alone; people are weighed, never
+removed.
 """
 
+from plaudit.quality.labels import WeighedPreferences, weighed_preferences
 from plaudit.quality.snapshots import make_snapshot, snapshot_id
 
-__all__ = ["make_snapshot", "snapshot_id"]
+__all__ = ["WeighedPreferences", "make_snapshot", "snapshot_id", "weighed_preferences"]
