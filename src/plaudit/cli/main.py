@@ -58,6 +58,40 @@ def command_class(name: str) -> type[Command]:
             from plaudit.cli.demo import DemoCommand
 
             return DemoCommand
+        case "sft" | "pretrain" | "reward" | "spans" | "ppo" | "rloo" | "dpo":
+            return _training_class(name)
+        case "evaluate":
+            from plaudit.cli.evaluate import EvaluateCommand
+
+            return EvaluateCommand
+        case "evaluate --suite":
+            from plaudit.cli.suites import SuitesCommand
+
+            return SuitesCommand
+        case "sample":
+            from plaudit.cli.sample import SampleCommand
+
+            return SampleCommand
+        case "chat":
+            from plaudit.cli.chat import ChatCommand
+
+            return ChatCommand
+        case "export":
+            from plaudit.cli.export import ExportCommand
+
+            return ExportCommand
+        case "doctor":
+            from plaudit.cli.doctor import DoctorCommand
+
+            return DoctorCommand
+        case _ if " " in name and name in COMMANDS:
+            return _grouped_class(name)
+    raise ValueError(f"there is no command {name!r}")
+
+
+def _training_class(name: str) -> type[TrainingCommand]:
+    """The class of a command that trains."""
+    match name:
         case "sft":
             from plaudit.cli.sft import SFTCommand
 
@@ -86,33 +120,7 @@ def command_class(name: str) -> type[Command]:
             from plaudit.cli.dpo import DPOCommand
 
             return DPOCommand
-        case "evaluate":
-            from plaudit.cli.evaluate import EvaluateCommand
-
-            return EvaluateCommand
-        case "evaluate --suite":
-            from plaudit.cli.suites import SuitesCommand
-
-            return SuitesCommand
-        case "sample":
-            from plaudit.cli.sample import SampleCommand
-
-            return SampleCommand
-        case "chat":
-            from plaudit.cli.chat import ChatCommand
-
-            return ChatCommand
-        case "export":
-            from plaudit.cli.export import ExportCommand
-
-            return ExportCommand
-        case "doctor":
-            from plaudit.cli.doctor import DoctorCommand
-
-            return DoctorCommand
-        case _ if " " in name and name in COMMANDS:
-            return _grouped_class(name)
-    raise ValueError(f"there is no command {name!r}")
+    raise ValueError(f"there is no training command {name!r}")
 
 
 def _grouped_class(name: str) -> type[Command]:
