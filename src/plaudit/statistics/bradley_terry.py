@@ -176,10 +176,22 @@ def fitted(votes: Votes, num_contestants: int, *, prior_std: float | None = 2.0)
     `prior_std`, so that a contestant who never lost keeps a finite rating; None fits by maximum likelihood, which then has
     no finite answer.
     """
-    return _fitted_rows(votes, num_contestants, prior_std)[0]
+    return _solved(votes, num_contestants, prior_std).fit
 
 
-def _fitted_rows(votes: Votes, num_contestants: int, prior_std: float | None) -> tuple[Fit, _Rows, Ints, Floats]:
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """A fit with all that fitting anew needs."""
+
+    fit: Fit
+    rows: _Rows
+    of_vote: Ints
+    parameters: Floats
+    precision: Floats
+    has_ties: bool
+
+
+def _solved(votes: Votes, num_contestants: int, prior_std: float | None) -> _Solved:
     if int(max(votes.first.max(), votes.second.max())) >= num_contestants or int(votes.first.min()) < 0:
         raise ValueError(f"a vote names a contestant outside 0..{num_contestants - 1}")
     rows, of_vote = _rows(votes, num_contestants)
@@ -187,7 +199,8 @@ def _fitted_rows(votes: Votes, num_contestants: int, prior_std: float | None) ->
     precision = _precision(num_contestants, votes.covariates.shape[1], prior_std)
     counts = np.bincount(of_vote, minlength=len(rows.outcome)).astype(np.float64)
     parameters = _newton(rows, counts, precision, has_ties, np.zeros(len(precision)))
-    return _fit_of(parameters, num_contestants, has_ties), rows, of_vote, parameters
+    fit = _fit_of(parameters, num_contestants, has_ties)
+    return _Solved(fit, rows, of_vote, parameters, precision, has_ties)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,14 +251,13 @@ def ranked(
     """
     if not 0 < level < 1 or num_resamples < 1:
         raise ValueError(f"level must lie in (0, 1) and num_resamples be at least 1: got {level} and {num_resamples}")
-    fit, rows, of_vote, start = _fitted_rows(votes, num_contestants, prior_std)
-    precision = _precision(num_contestants, votes.covariates.shape[1], prior_std)
-    has_ties = bool((votes.outcome == 0.5).any())
+    found = _solved(votes, num_contestants, prior_std)
+    fit, rows, of_vote, has_ties = found.fit, found.rows, found.of_vote, found.has_ties
     num_voters = int(votes.voter.max()) + 1
     shape = (num_voters, len(rows.outcome))
     cast = csr_matrix((np.ones(len(votes)), (votes.voter, of_vote)), shape=shape)
     resampled = tuple(
-        _fit_of(_newton(rows, cast.T @ drawn, precision, has_ties, start), num_contestants, has_ties)
+        _fit_of(_newton(rows, cast.T @ drawn, found.precision, has_ties, found.parameters), num_contestants, has_ties)
         for drawn in _draws(num_voters, num_resamples, seed)
     )
     of = np.bincount(np.r_[votes.first, votes.second], minlength=num_contestants)
