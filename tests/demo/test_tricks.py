@@ -69,7 +69,8 @@ def test_the_answers_are_neither_good_nor_bad(answers: list[list[Completion]]) -
 
 
 def test_the_tricks_of_the_issue_are_among_them(rates: dict[str, float]) -> None:
-    assert {"shortest of its own", "longest of its own", "stock phrase", "always declining", "echo"} <= rates.keys()
+    named = {"shortest of its own", "longest of its own", "stock phrase", "always declining", "echo"}
+    assert named | {"one answer to all"} <= rates.keys()
     assert len(rates) >= 12
 
 
@@ -108,6 +109,15 @@ def test_rates_are_shares_of_pairs_ties_half() -> None:
     assert found["question before answer"] == 1.0
     assert found["echo"] == 0.0
     assert found["stock phrase"] == 1.0
+    assert found["one answer to all"] == (1.0 + 0.5) / 2  # the one of 9 letters
+
+
+def test_one_answer_to_all_is_looked_for_in_all_methods_answers() -> None:
+    asked = Question((user("Why?"),), ("so",), "why", "x")
+    own = [[Completion("aaaaa", True, 3), Completion("bbbbbbb", True, 2)]]
+    others = [[[Completion("cc", True, 2)]], [[Completion("ddddddddd", True, 2)]]]
+    found = trick_win_rates(Longest(), [asked], own, others=others)  # type: ignore[arg-type]
+    assert found["one answer to all"] == 1.0
 
 
 def test_usual_words_are_those_of_most_references() -> None:

@@ -70,10 +70,15 @@ def test_content_is_agreement_with_the_better_reference(text: str, agreement: fl
         ("Corn and rice.", 1 / 3),  # one sentence makes one point at most
         ("Corn. Rice. The door. The wall.", (1 + 1 + 0 + 0) / 4),  # sentences that say nothing lower the mean
         ("Corn. The corn, I say.", (1 + 0) / 3),  # said before
-        ("Salt.", 1 / 3),  # two thirds of its questions are x's, where half is usual: (2/3 - 1/2) / (1/2) is over 0.2
+        ("Salt.", 1 / 3),  # two thirds of its questions are x's, where half is usual: (2/3 - 1/2) / (1/2) is over 0.12
         ("Milk.", 0.0),  # half of them: nothing special
+        (
+            "Corn and fog. Corn and wind, snow.",
+            (1 + 0) / 3,
+        ),  # half of its words are of x: plenty; the corn was said before
+        ("Salt, snow, rain, fog.", (1 / 3 / 4 - 0.03) / 0.09 / 3),  # one word in four belongs to x, by a third
         ("The lamp. The lamp and corn.", (0 + 1) / 3),  # words of the prompt make no point
-        ("Corn. " + "it is " * 5 + "it rice.", (1 + 0.5) / 3),  # 12 words, of 8 to 16
+        ("Corn. " + "it is " * 5 + "it rice.", (1 + 2 / 7) / 3),  # 12 words: 5 past 7, none at 14
         ("Corn. " + "it is " * 9 + "rice.", 1 / 3),
         ("Wind. Rain and snow.", 0.0),
         ("", 0.0),
@@ -197,9 +202,9 @@ def test_echoing_the_question_earns_neither_points_nor_content() -> None:
 def test_peoples_own_answers_are_worth_most() -> None:
     """A reference beats the reference of any other question, the question itself and nothing at all."""
     own = utility_of(REAL, [asked.references[0] for asked in REAL])
-    assert sum(own) / len(own) > 0.55
+    assert sum(own) / len(own) > 0.5
     next_one = utility_of(REAL, [asked.references[0] for asked in [*REAL[1:], REAL[0]]])
-    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.95 * len(REAL)
+    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.97 * len(REAL)
     echoed = utility_of(REAL, [asked.prompt[0].text for asked in REAL])
     assert all(a > b for a, b in zip(own, echoed, strict=True))
 

@@ -151,7 +151,7 @@ def _results(
     return Results(
         contest=contest(prompts, baseline, entrants, judge, seed=config.seed),
         quality=quality_on_records(scorer.raw, held),
-        tricks=trick_win_rates(utility, texts.eval, baseline.answers),
+        tricks=trick_win_rates(utility, texts.eval, baseline.answers, others=[entrant.answers for entrant in entrants]),
         entrants=(baseline, *entrants),
         prompts=prompts,
         judge=judge,

@@ -165,7 +165,7 @@ class DemoConfig:
         )
 
     def _online(self) -> OptimiserConfig:
-        rate = 1e-3 if self.is_dry else 6e-4
+        rate = 1e-3 if self.is_dry else 5e-4
         return OptimiserConfig(
             kind=OptimiserKind.MUON, learning_rate=rate, schedule=Schedule.LINEAR, warmup_frac=0.2, eps=1e-5
         )

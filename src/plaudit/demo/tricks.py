@@ -13,6 +13,8 @@ from plaudit.statistics.winrate import win_value
 
 Answers = Sequence[Sequence[Completion]]
 
+NUM_FINALISTS = 64
+
 
 def _said(text: str) -> Completion:
     return Completion(text=text, finished=True, num_tokens=len(words(text)))
@@ -66,31 +68,45 @@ def fixed_texts(questions: Sequence[Question]) -> Mapping[str, Callable[[Questio
     }
 
 
-def trick_win_rates(utility: HiddenUtility, questions: Sequence[Question], sft: Answers) -> dict[str, float]:
+def trick_win_rates(
+    utility: HiddenUtility, questions: Sequence[Question], sft: Answers, *, others: Sequence[Answers] = ()
+) -> dict[str, float]:
     """The win rate of each trick against the SFT model's answers, ties half.
 
-    Besides fixed texts: the shortest and the longest of the model's own answers, their first sentences, and the answer
-    with the question before it.
+    Besides fixed texts: the shortest and the longest of the model's own answers, their first sentences, the answer
+    with the question before it, and one answer to all questions: of all answers of the SFT model and of `others` (a
+    method's answers to the same questions each) the one that wins most, found with the utility at hand.
     """
-    worth = {
-        id(question): [_utility(utility, question, a) for a in found]
-        for question, found in zip(questions, sft, strict=True)
-    }
+    asked = tuple(zip(questions, sft, strict=True))
+    worth = {id(question): [_utility(utility, question, answer) for answer in found] for question, found in asked}
 
-    def rate(trick: Callable[[Question, Sequence[Completion]], Sequence[Completion]]) -> float:
+    def rate(
+        trick: Callable[[Question, Sequence[Completion]], Sequence[Completion]],
+        asked: Sequence[tuple[Question, Sequence[Completion]]] = asked,
+    ) -> float:
         wins = [
             win_value(_utility(utility, question, answer), against)
-            for question, found in zip(questions, sft, strict=True)
+            for question, found in asked
             for answer in trick(question, found)
             for against in worth[id(question)]
         ]
         return sum(wins) / len(wins)
+
+    def to_all(text: str, asked: Sequence[tuple[Question, Sequence[Completion]]]) -> float:
+        return rate(lambda question, found: [_said(text)], asked)
+
+    def best_for_all() -> float:
+        """Successive halving's idea: all texts face some of the questions, the best of them all questions."""
+        texts = sorted({answer.text for found in (sft, *others) for row in found for answer in row})
+        texts.sort(key=lambda text: -to_all(text, asked[::4]))
+        return max(to_all(text, asked) for text in texts[:NUM_FINALISTS])
 
     rates = {
         "shortest of its own": rate(lambda q, found: [min(found, key=lambda a: a.num_tokens)]),
         "longest of its own": rate(lambda q, found: [max(found, key=lambda a: a.num_tokens)]),
         "first sentence only": rate(lambda q, found: [_said((sentences(a.text) or [""])[0]) for a in found]),
         "short phrase added": rate(lambda q, found: [_extended(a) for a in found]),
+        "one answer to all": best_for_all(),
         "question before answer": rate(lambda q, found: [_said(f"{q.prompt[-1].text} {a.text}") for a in found]),
     }
 
