@@ -19,7 +19,8 @@ from plaudit.cli.agreement import (
 )
 from plaudit.models.load import Precision, load_codec
 from plaudit.schemas.errors import PlauditError
-from tests.cli.conftest import Plaudit, Trained
+from tests.cli.conftest import FAST, Plaudit, Trained
+from tests.models.test_policy import bloom
 
 
 def copied(model: Path, target: Path) -> Path:
@@ -44,6 +45,19 @@ def test_roles_are_told_apart(trained: Trained) -> None:
 def test_an_adapter_is_as_large_as_its_base_model(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(trained.sft)}))
     assert model_config(str(tmp_path)).vocab_size == 259
+
+
+def test_a_model_whose_layers_cannot_be_split_is_trained_with_a_word_about_it(
+    plaudit: Plaudit, tmp_path: Path, demonstrations: Path
+) -> None:
+    model = tmp_path / "bloom"
+    bloom().save_pretrained(model)
+    load_codec("tiny").tokenizer.save_pretrained(model)
+    words = ("--data", demonstrations, "--model", model, *FAST, "--train.kind")
+    note = "the layers of a 'bloom' model cannot be split: its upper 1 learn"
+    assert note in plaudit("sft", *words, "upper", "--out", "upper").out
+    assert Path("upper/model/config.json").exists()
+    assert "cannot be split" not in plaudit("sft", *words, "all", "--out", "whole").out
 
 
 @pytest.mark.parametrize("command", ["sft", "reward", "ppo", "dpo", "rloo"])

@@ -7,10 +7,12 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from plaudit.batches.tokens import EncodedRow, TokenRows, collated
+from plaudit.models.anatomy import SPLITTABLE, upper_parts
 from plaudit.models.policy import PolicyModel, TrainLayers
 from plaudit.models.tiny import tiny_model
-from plaudit.models.trunk import SPLITTABLE, Branch, Trunk, hidden_states, trunk_of
+from plaudit.models.trunk import Branch, Trunk, hidden_states, trunk_of
 from plaudit.schemas.errors import PlauditError
+from tests.models.test_policy import bloom
 
 NUM_LAYERS = 4
 
@@ -64,7 +66,7 @@ def test_the_upper_layers_get_the_whole_networks_gradients(rows: TokenRows, arch
         split.zero_grad()
         stats.logprobs.sum().backward()
         learning = dict(split.trained_parameters())
-        assert any("layers.2." in name for name in learning)
+        assert any(f"{upper_parts(split.full.base_model)[0]}.2." in name for name in learning)
         for name, parameter in learning.items():
             assert torch.allclose(parameter.grad, expected[name], atol=1e-4), name  # sums over 20 tokens
 
@@ -146,8 +148,15 @@ def test_where_all_layers_learn_there_is_no_trunk() -> None:
 
 
 def test_an_architecture_that_cannot_be_split_has_no_trunk() -> None:
-    config = AutoConfig.for_model("gpt2", vocab_size=9, n_layer=2, n_embd=16, n_head=2, bos_token_id=1, eos_token_id=2)
-    assert trunk_of(AutoModelForCausalLM.from_config(config), 1) is None
+    assert trunk_of(bloom(), 1) is None
+
+
+def test_a_gemma_that_scales_whatever_it_is_fed_is_not_split() -> None:
+    """As earlier releases of transformers had it: its embedding does not scale what it puts out."""
+    model = small_model("gemma")
+    assert trunk_of(model, 1) is not None
+    model.base_model.embed_tokens = torch.nn.Embedding(259, 32)
+    assert trunk_of(model, 1) is None
 
 
 def siblings() -> TokenRows:

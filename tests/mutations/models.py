@@ -62,15 +62,22 @@ MUTATIONS = [
     Mutation(
         "one layer too few below the branch",
         "models/trunk.py",
-        "_part(body, 0, num_layers, keep_norm=False)",
-        "_part(body, 0, num_layers - 1, keep_norm=False)",
+        "part_of(body, 0, num_layers)",
+        "part_of(body, 0, num_layers - 1)",
+        ("models/test_trunk.py",),
+    ),
+    Mutation(
+        "positions are added again above the trunk",
+        "models/anatomy.py",
+        "if start and body",
+        "if not start and body",
         ("models/test_trunk.py",),
     ),
     Mutation(
         "the trunk normalises",
-        "models/trunk.py",
-        "_part(body, 0, num_layers, keep_norm=False)",
-        "_part(body, 0, num_layers, keep_norm=True)",
+        "models/anatomy.py",
+        "if end < len(layers):",
+        "if end < 0:",
         ("models/test_trunk.py",),
     ),
     Mutation(

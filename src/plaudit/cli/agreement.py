@@ -10,7 +10,9 @@ import torch
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from plaudit.models import tiny
+from plaudit.models.anatomy import SPLITTABLE
 from plaudit.models.load import Precision, load_causal_lm, load_codec, model_location
+from plaudit.models.policy import TrainLayers
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
 
@@ -39,6 +41,17 @@ def model_config(name: str) -> PretrainedConfig:
 def is_scorer(config: PretrainedConfig) -> bool:
     """Whether the model gives scores, not text."""
     return any(architecture.endswith(_SCORER) for architecture in config.architectures or [])
+
+
+def unsplit_note(name: str, train: TrainLayers) -> str | None:
+    """What to tell people whose upper layers are to learn in a model that cannot be split below them."""
+    kind = model_config(name).model_type
+    if train.upper is None or kind in SPLITTABLE:
+        return None
+    return (
+        f"note: the layers of a {kind!r} model cannot be split: its upper {train.num_upper} learn, but every network of "
+        "the run computes the layers below them itself, which costs time and memory"
+    )
 
 
 def check_language_model(name: str) -> PretrainedConfig:

@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from plaudit.cli.agreement import check_chat_model
-from plaudit.cli.preferences import PeopleCount, preferences
-from plaudit.cli.training import TrainingCommand
+from plaudit.cli.preferences import PreferenceCommand
 from plaudit.trainers.dpo import DPOConfig, train
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DPOCommand(TrainingCommand):
+class DPOCommand(PreferenceCommand):
     """Improve a model on people's rankings and comparisons by DPO."""
 
-    people: PeopleCount = "alike"
-    """`by_skill` weighs people by what their verdicts say of them: a liar's are turned round, a clicker's count for nothing."""
     config: DPOConfig = field(default_factory=DPOConfig)
-
-    @property
-    def run_folder(self) -> Path:
-        return Path(self.config.out)
-
-    @property
-    def resumes(self) -> bool:
-        return self.config.resume
 
     def run(self) -> int:
         check_chat_model(self.config.model)
-        records = preferences(self.opened(), file=self.data, command="dpo", people=self.people)
+        records = self.preferences("dpo")
         with self.recorded():
             result = train(self.config, records)
         numbers = result.fitted.validation

@@ -29,14 +29,6 @@ class PPOCommand(ScoredTrainingCommand):
                 f"{self.config.ptx_coef}. Set both (ptx_coef above 0), or neither"
             )
 
-    @property
-    def run_folder(self) -> Path:
-        return Path(self.config.out)
-
-    @property
-    def resumes(self) -> bool:
-        return self.config.resume
-
     def files(self) -> dict[str, Path]:
         found = ScoredTrainingCommand.files(self)
         return found if self.demonstrations is None else found | {"demonstrations": self.demonstrations}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from plaudit.cli.training import of_kinds
+from plaudit.cli.training import TrainingCommand, of_kinds
 from plaudit.formats import Records
 from plaudit.quality.labels import weighed_preferences
 from plaudit.schemas.errors import PlauditError
@@ -14,16 +15,27 @@ from plaudit.schemas.feedback import Comparison, Correction, Ranking, Rating
 from plaudit.schemas.implied import comparison_of, rankings_of
 from plaudit.schemas.preference import PreferenceGroup
 
-PeopleCount = Literal["alike", "by_skill"]
 _FALSE_ALARMS = 0.02
 
 
-def preferences(
-    records: Records, *, file: Path, command: str, people: PeopleCount = "alike"
-) -> Sequence[Ranking | Comparison | PreferenceGroup]:
-    """The rankings and comparisons of a file, and those that its ratings and corrections imply; says what became of these.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreferenceCommand(TrainingCommand):
+    """A command that learns which of two answers people prefer."""
 
-    `by_skill` gives groups whose targets weigh people by their skill, and says who looks as though they did not judge.
+    people: Literal["alike", "by_skill"] = "alike"
+    """`by_skill` weighs people by what their verdicts say of them: a liar's are turned round, a clicker's count for nothing."""
+
+    def preferences(self, command: str) -> Sequence[Ranking | Comparison | PreferenceGroup]:
+        """What the file says, people counted alike, or in groups whose targets weigh them by their skill.
+
+        Raises PlauditError where nothing compares two answers.
+        """
+        found = preferences(self.opened(), file=self.data, command=command)
+        return found if self.people == "alike" else by_skill(found)
+
+
+def preferences(records: Records, *, file: Path, command: str) -> list[Ranking | Comparison]:
+    """The rankings and comparisons of a file, and those that its ratings and corrections imply; says what became of these.
 
     Raises PlauditError where nothing compares two answers.
     """
@@ -47,7 +59,7 @@ def preferences(
             f"nothing in {file} compares two answers to one prompt: ratings do where one person rated two of them, "
             "corrections where they changed something"
         )
-    return found if people == "alike" else by_skill(found)
+    return found
 
 
 def by_skill(records: Sequence[Ranking | Comparison]) -> list[PreferenceGroup]:

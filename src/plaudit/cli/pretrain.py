@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from plaudit.cli.agreement import check_language_model
 from plaudit.cli.training import TrainingCommand, of_kinds
@@ -16,14 +15,6 @@ class PretrainCommand(TrainingCommand):
     """Train a model further on plain documents, every token of them."""
 
     config: PretrainConfig = field(default_factory=PretrainConfig)
-
-    @property
-    def run_folder(self) -> Path:
-        return Path(self.config.out)
-
-    @property
-    def resumes(self) -> bool:
-        return self.config.resume
 
     def run(self) -> int:
         check_language_model(self.config.model)

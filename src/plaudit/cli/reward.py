@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from plaudit.cli.agreement import check_chat_model
-from plaudit.cli.preferences import PeopleCount, preferences
-from plaudit.cli.training import TrainingCommand
+from plaudit.cli.preferences import PreferenceCommand
 from plaudit.evaluation.figures import drawn, length_slices_figure, reliability_figure
 from plaudit.evaluation.report import Report, write_report
 from plaudit.evaluation.reward_quality import RewardQuality
@@ -17,24 +15,14 @@ from plaudit.trainers.reward import RewardConfig, train
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RewardCommand(TrainingCommand):
+class RewardCommand(PreferenceCommand):
     """Fit a reward model to people's rankings and comparisons."""
 
-    people: PeopleCount = "alike"
-    """`by_skill` weighs people by what their verdicts say of them: a liar's are turned round, a clicker's count for nothing."""
     config: RewardConfig = field(default_factory=RewardConfig)
-
-    @property
-    def run_folder(self) -> Path:
-        return Path(self.config.out)
-
-    @property
-    def resumes(self) -> bool:
-        return self.config.resume
 
     def run(self) -> int:
         check_chat_model(self.config.model)
-        records = preferences(self.opened(), file=self.data, command="reward", people=self.people)
+        records = self.preferences("reward")
         with self.recorded():
             result = train(self.config, records)
         if result.quality is None:

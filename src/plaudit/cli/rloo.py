@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from plaudit.cli.scoring import ScoredTrainingCommand, checked_prompts
 from plaudit.trainers.rloo import RLOOConfig, train
@@ -14,14 +13,6 @@ class RLOOCommand(ScoredTrainingCommand):
     """Improve a model by RLOO on the prompts of a file, against a reward model, a function or a server."""
 
     config: RLOOConfig = field(default_factory=RLOOConfig)
-
-    @property
-    def run_folder(self) -> Path:
-        return Path(self.config.out)
-
-    @property
-    def resumes(self) -> bool:
-        return self.config.resume
 
     def run(self) -> int:
         config, interlocutor = self.config, self.other_side(self.config.experience)

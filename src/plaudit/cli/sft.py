@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from plaudit.cli.agreement import check_chat_model
 from plaudit.cli.training import TrainingCommand, of_kinds
@@ -17,14 +16,6 @@ class SFTCommand(TrainingCommand):
     """Fine-tune a model on people's demonstrations."""
 
     config: SFTConfig = field(default_factory=SFTConfig)
-
-    @property
-    def run_folder(self) -> Path:
-        return Path(self.config.out)
-
-    @property
-    def resumes(self) -> bool:
-        return self.config.resume
 
     def run(self) -> int:
         check_chat_model(self.config.model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from plaudit.cli.agreement import check_chat_model
 from plaudit.cli.training import TrainingCommand, of_kinds
@@ -16,14 +15,6 @@ class SpansCommand(TrainingCommand):
     """Fit a model to the spans that people marked in answers; PPO and RLOO can be paid by it, sentence by sentence."""
 
     config: SpansConfig = field(default_factory=SpansConfig)
-
-    @property
-    def run_folder(self) -> Path:
-        return Path(self.config.out)
-
-    @property
-    def resumes(self) -> bool:
-        return self.config.resume
 
     def run(self) -> int:
         check_chat_model(self.config.model)

@@ -8,14 +8,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
+from plaudit.cli.agreement import unsplit_note
 from plaudit.cli.fields import own_settings
 from plaudit.cli.inputs import check_unchanged, recorded_inputs
 from plaudit.formats import Records, Shape, leaked_prompts, open_records
 from plaudit.formats.columns import names_from
 from plaudit.formats.llamafactory import INFO, described
 from plaudit.formats.native import kind_of, plural
+from plaudit.models.policy import TrainLayers
 from plaudit.runs.trackers import Destination, available, reporting_to
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Record
@@ -32,6 +34,19 @@ _LEARNS_FROM = {
     "correction": "`plaudit sft`, `plaudit reward` or `plaudit dpo`",
     "highlights": "`plaudit spans`",
 }
+
+
+class LearnerConfig(Protocol):
+    """The settings that all trainers have."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def out(self) -> str: ...
+    @property
+    def train(self) -> TrainLayers: ...
+    @property
+    def resume(self) -> bool: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,13 +74,13 @@ class TrainingCommand(ABC):
 
     @property
     @abstractmethod
-    def run_folder(self) -> Path:
-        """Where the run is written."""
+    def config(self) -> LearnerConfig:
+        """The trainer's settings."""
 
     @property
-    def resumes(self) -> bool:
-        """Whether an earlier run is continued; a trainer that cannot says no."""
-        return False
+    def run_folder(self) -> Path:
+        """Where the run is written."""
+        return Path(self.config.out)
 
     def files(self) -> dict[str, Path]:
         """The files it reads, by setting; `dataset_info` is the one beside `data` that says what its columns are."""
@@ -77,8 +92,11 @@ class TrainingCommand(ABC):
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """Keeps what is read in the run folder and reports to trackers; refuses to resume on other data."""
+        note = unsplit_note(self.config.model, self.config.train)
+        if note is not None:
+            print(note)
         with reporting_to(*available(self.report_to, print)):
-            if self.resumes:
+            if self.config.resume:
                 check_unchanged(self.run_folder, self.files())
                 yield
                 return

@@ -15,9 +15,10 @@ from transformers import PreTrainedModel
 
 from plaudit.algorithms.logprobs import frozen_head_logprobs, token_logprobs
 from plaudit.batches.tokens import TokenRows, rounded_up
+from plaudit.models.anatomy import layers_of, upper_parts, viewed
 from plaudit.models.load import Precision, load_causal_lm
 from plaudit.models.prefix import new_prefix, prefix_off, prefixes_of
-from plaudit.models.trunk import Branch, arithmetic, layers_of, trunk_of
+from plaudit.models.trunk import Branch, arithmetic, trunk_of
 from plaudit.schemas.errors import PlauditError
 
 # Rows of the language-model head computed at once: bounds the [rows, vocabulary] tensor whatever the batch.
@@ -32,7 +33,8 @@ class TrainLayers:
     """`all`: every layer; `upper`: the top `num_upper` layers, head frozen, far cheaper; `lora`: adapters in every layer;
     `prefix`: keys and values before the prompt in every layer, the fewest parameters."""
     num_upper: int = 6
-    """How many upper layers learn under `upper`. More fits more, costs more, and forgets more."""
+    """How many upper layers learn under `upper`. More fits more, costs more, and forgets more. Layers below run once in
+    Llama, Qwen 2 and 3, Mistral, Gemma, GPT-2 and GPT-NeoX; elsewhere each network of a run computes them itself."""
     lora_rank: int = 16
     """Rank of the adapters under `lora`. Higher fits more."""
     lora_alpha: int = 32
@@ -261,24 +263,22 @@ def frozen_copy(branch: Branch) -> Branch:
     """The branch with its own copy of layers and norm, frozen; embedding and trunk stay shared."""
     twin = copy.copy(branch)
     twin._modules = dict(branch._modules)
-    body = copy.copy(branch.body)
-    body._modules = dict(branch.body._modules)
-    body.layers = copy.deepcopy(branch.body.layers).requires_grad_(False)
-    body.norm = copy.deepcopy(branch.body.norm).requires_grad_(False)
+    body = viewed(branch.body)
+    for name in upper_parts(body):
+        body.add_module(name, copy.deepcopy(branch.body.get_submodule(name)).requires_grad_(False))
     twin.body = body
     return twin
 
 
 def _upper_layers(model: PreTrainedModel, num_upper: int) -> nn.ModuleList:
     """The top layers and the final norm, wherever the architecture keeps them."""
-    layers = layers_of(model.base_model)
+    body = model.base_model
+    layers = layers_of(body)
     if len(layers) < num_upper:
         raise PlauditError(
             f"train_layers 'upper': cannot find {num_upper} layers in a {model.config.model_type!r} model; use 'all' or 'lora'"
         )
-    modules = list(model.base_model.children())
-    after = modules[modules.index(layers) + 1 :]
-    return nn.ModuleList([*list(layers)[-num_upper:], *after])
+    return nn.ModuleList([*list(layers)[-num_upper:], *(body.get_submodule(name) for name in upper_parts(body)[1:])])
 
 
 def learning_prefix(model: PreTrainedModel, train: TrainLayers) -> None:

@@ -19,11 +19,14 @@ from transformers import AttentionInterface, AttentionMaskInterface, DynamicCach
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from plaudit.models.trunk import PREFIXED, SPLITTABLE, layers_of
+from plaudit.models.anatomy import layers_of
+from plaudit.models.trunk import PREFIXED
 from plaudit.schemas.errors import PlauditError
 
 ADAPTER_CONFIG = "adapter_config.json"
 _WEIGHTS = "adapter_model.safetensors"
+# Architectures whose attention a prefix was tried in.
+_SUPPORTED = frozenset({"llama", "qwen2", "qwen3", "mistral"})
 # `peft`'s name of the one tensor of a prefix.
 _TENSOR = "prompt_embeddings"
 
@@ -115,8 +118,8 @@ def new_prefix(model: PreTrainedModel, num_tokens: int, seed: int = 0) -> None:
 
 def _check_supported(model: PreTrainedModel) -> None:
     kind = model.config.model_type
-    if kind not in SPLITTABLE or model.config._attn_implementation != "sdpa":
-        known = ", ".join(sorted(SPLITTABLE))
+    if kind not in _SUPPORTED or model.config._attn_implementation != "sdpa":
+        known = ", ".join(sorted(_SUPPORTED))
         raise PlauditError(f"a prefix in a {kind!r} model is not supported, only in {known}: use train.kind = 'lora'")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,26 +15,11 @@ from transformers import PreTrainedModel
 
 from plaudit.batches.packing import packed
 from plaudit.batches.tokens import TokenRows
+from plaudit.models.anatomy import can_split, layers_of, part_of
 from plaudit.schemas.errors import PlauditError
 
-# Architectures whose body is: embed, layers, norm, with nothing else done to `inputs_embeds`.
-SPLITTABLE = frozenset({"llama", "qwen2", "qwen3", "mistral"})
 # The attention of models with a prefix, as transformers knows it by name.
 PREFIXED = "sdpa_behind_prefix"
-
-
-def _part(body: PreTrainedModel, start: int, end: int, *, keep_norm: bool) -> PreTrainedModel:
-    """A view of a body with only layers [start, end); it shares every parameter with the original."""
-    part = copy.copy(body)
-    part._modules = dict(body._modules)
-    part.config = copy.deepcopy(body.config)
-    part.config.num_hidden_layers = end - start
-    if part.config.to_dict().get("layer_types"):
-        part.config.layer_types = list(body.config.layer_types)[start:end]
-    part.layers = nn.ModuleList(list(body.layers)[start:end])
-    if not keep_norm:
-        part.norm = nn.Identity()
-    return part
 
 
 def arithmetic(device: torch.device, *, mixed: bool) -> AbstractContextManager[object]:
@@ -68,21 +52,10 @@ def _packs(body: PreTrainedModel, rows: TokenRows) -> bool:
     config = body.config
     window = config.to_dict().get("sliding_window")
     return (
-        config.model_type in SPLITTABLE
+        can_split(body)
         and config._attn_implementation in ("sdpa", PREFIXED)
         and (window is None or rows.token_ids.shape[1] <= window)
     )
-
-
-def layers_of(body: PreTrainedModel) -> nn.ModuleList:
-    """The stack of layers, whatever the architecture calls it. Raises PlauditError where there is not exactly one."""
-    stacks = [module for module in body.children() if isinstance(module, nn.ModuleList)]
-    if len(stacks) != 1:
-        raise PlauditError(
-            f"cannot find the layers of a {body.config.model_type!r} model: train 'all' or 'lora', without "
-            "gradient_checkpointing"
-        )
-    return stacks[0]
 
 
 @contextmanager
@@ -110,7 +83,7 @@ class Trunk:
 
     def __init__(self, body: PreTrainedModel, num_layers: int, *, mixed: bool = False) -> None:
         self.num_layers, self.mixed = num_layers, mixed
-        self._lower = _part(body, 0, num_layers, keep_norm=False)
+        self._lower = part_of(body, 0, num_layers)
         self._lower.requires_grad_(False)
         digest = hashlib.sha256(f"{num_layers}{' mixed' if mixed else ''}".encode())
         for name, tensor in sorted(self._lower.state_dict().items()):
@@ -153,7 +126,7 @@ class Branch(nn.Module):
         if trunk is None:
             self.body = body
         else:
-            self.body = _part(body, trunk.num_layers, len(body.layers), keep_norm=True)
+            self.body = part_of(body, trunk.num_layers, len(layers_of(body)))
 
     def forward(self, rows: TokenRows) -> Float[Tensor, "B T D"]:
         """The final hidden states, after the last norm."""
@@ -174,6 +147,6 @@ def trunk_of(model: PreTrainedModel, num_trained: int | None, *, mixed: bool = F
         raise PlauditError(
             f"train_layers = {num_trained}, but the model has {num_layers} layers: choose 1 to {num_layers}"
         )
-    if num_trained == num_layers or model.config.model_type not in SPLITTABLE:
+    if num_trained == num_layers or not can_split(model.base_model):
         return None
     return Trunk(model.base_model, num_layers - num_trained, mixed=mixed)

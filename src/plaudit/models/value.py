@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from plaudit.algorithms.masked import zeroed
 from plaudit.batches.tokens import TokenRows
+from plaudit.models.anatomy import upper_parts
 from plaudit.models.policy import before, frozen_copy
 from plaudit.models.reward import RewardModel
 from plaudit.models.trunk import Branch
@@ -39,8 +40,8 @@ class ValueModel(nn.Module):
             head.weight.copy_(reward.head.weight.float() / reward.std)
             head.bias.fill_(-reward.mean / reward.std)
         branch = frozen_copy(reward.branch)
-        branch.body.layers.requires_grad_(True)
-        branch.body.norm.requires_grad_(True)
+        for name in upper_parts(branch.body):
+            branch.body.get_submodule(name).requires_grad_(True)
         return cls(head, branch)
 
     def forward(self, rows: TokenRows, policy_states: Float[Tensor, "B T D"]) -> Float[Tensor, "B T"]:
@@ -54,6 +55,7 @@ class ValueModel(nn.Module):
         yield from ((f"head.{name}", parameter) for name, parameter in self.head.named_parameters())
         if self.branch is not None:
             # Not the embedding: it stays the reward model's.
+            upper = tuple(f"{name}." for name in upper_parts(self.branch.body))
             for name, parameter in self.branch.body.named_parameters():
-                if parameter.requires_grad and name.startswith(("layers.", "norm.")):
+                if parameter.requires_grad and name.startswith(upper):
                     yield f"branch.{name}", parameter

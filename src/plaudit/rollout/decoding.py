@@ -14,7 +14,8 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 from plaudit.batches.tokens import rounded_up
-from plaudit.models.trunk import Trunk, layers_of
+from plaudit.models.anatomy import layers_of
+from plaudit.models.trunk import Trunk
 from plaudit.text.prompts import EncodedPrompt
 
 # Tokens that a layer's cache has room for before it is copied into a larger one.
