@@ -151,6 +151,10 @@ def test_a_model_leads_back_through_all_the_runs_it_was_made_with(tmp_path: Path
     reward = begun(tmp_path / "reward", data, model=f"{sft}/model")
     ppo = begun(tmp_path / "ppo", data, model=f"{sft}/model", reward_model=f"{reward}/model")
     assert training_runs(f"{ppo}/model") == [ppo, sft, reward]
+    others = [begun(tmp_path / f"reward-{i}", data, model=f"{sft}/model") for i in range(2)]
+    named = [f"{other}/model" for other in others]
+    rloo = begun(tmp_path / "rloo", data, model=f"{sft}/model", reward_model=f"{reward}/model", reward_ensemble=named)
+    assert training_runs(f"{rloo}/model") == [rloo, sft, reward, *others]
     assert training_runs("tiny") == []
     config = json.loads((sft / "config.json").read_text())
     (sft / "config.json").write_text(json.dumps(config | {"model": f"{ppo}/model"}))

@@ -15,6 +15,7 @@ import pytest
 
 from plaudit.cli.scoring import columns_of, prompts_of
 from plaudit.cli.user_code import reward_function
+from plaudit.runs import read_metrics
 from plaudit.schemas.conversation import assistant, prompt_id, user
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration, Document, Prompt, Ranking
@@ -158,6 +159,18 @@ def test_a_reward_model_scores_and_starts_the_critic(plaudit: Plaudit, prompts: 
     assert "another tokenizer" not in outcome.out
 
 
+def test_an_ensemble_scores_and_its_members_are_looked_at(plaudit: Plaudit, prompts: Path, trained: Trained) -> None:
+    words = ("--data", prompts, "--model", trained.sft, "--reward-model", trained.reward, "--out", "run", *FEW_ANSWERS)
+    refused = plaudit("rloo", *words, "--reward-ensemble", trained.reward, trained.sft).refused()
+    assert "is a language model, not a reward model" in refused
+    outcome = plaudit("rloo", *words, "--reward-ensemble", trained.reward, "--spread-coef", "0.5")
+    assert outcome.status == 0
+    rows = read_metrics(Path("run/metrics.jsonl"))
+    # Twice the same model: no spread.
+    assert {row["score/ensemble_spread"] for row in rows} == {0.0}
+    assert all(row["score/ensemble_mean"] == row["score/mean"] for row in rows)
+
+
 def test_a_reward_model_with_another_template_is_allowed_and_told(
     plaudit: Plaudit, prompts: Path, trained: Trained, tmp_path: Path
 ) -> None:
@@ -196,6 +209,10 @@ def test_ptx_takes_demonstrations(plaudit: Plaudit, prompts: Path, demonstration
         (("--demonstrations", "prompts.jsonl"), "demonstrations and ptx_coef belong together"),
         (("--reward-model", "runs/none/model"), "model 'runs/none/model': there is no such folder"),
         (("--reward-model", "tiny"), "reward_model 'tiny' is a language model, not a reward model"),
+        (
+            ("--reward-function", "f.py:f", "--reward-ensemble", "b"),
+            "reward_ensemble extends a reward model, which f.py:f replaces",
+        ),
         (("--num-minibatches", "999"), "num_minibatches = 999, but a step has 128 answers"),
         (("--experience.sampling.top-p", "0.9"), "training rollouts sample from the policy itself"),
         (("--reward-function", "f.py:f", "--experience.max-prompt-tokens", "3"), "over max_prompt_tokens = 3"),

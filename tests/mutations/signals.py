@@ -162,4 +162,32 @@ MUTATIONS = [
         "kl / target - 1.0",
         (KL,),
     ),
+    Mutation(
+        "an ensemble seeks what its members disagree about",
+        "rewards/ensemble.py",
+        "mean - self._spread_coef",
+        "mean + self._spread_coef",
+        ("rewards/test_ensemble.py",),
+    ),
+    Mutation(
+        "an ensemble's spread is that of a sample",
+        "rewards/ensemble.py",
+        "correction=0",
+        "correction=1",
+        ("rewards/test_ensemble.py",),
+    ),
+    Mutation(
+        "an ensemble is its first two members",
+        "trainers/assembly.py",
+        "EnsembleScorer([first, *others]",
+        "EnsembleScorer([first, *others][:2]",
+        ("trainers/test_assembly.py",),
+    ),
+    Mutation(
+        "a reward model keeps its own copy of the layers it no longer runs",
+        "models/trunk.py",
+        "layers_of(body)[i] = layer",
+        "pass",
+        ("trainers/test_assembly.py",),
+    ),
 ]

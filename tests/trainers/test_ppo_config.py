@@ -31,6 +31,9 @@ CONFIGS += [ExperienceConfig, EpochsConfig, OptimiserConfig]
         ({"micro_batch_size": 0}, "must be at least 1"),
         ({"ptx_batch_size": 0}, "must be at least 1"),
         ({"num_minibatches": 9, "experience": experience()}, "num_minibatches = 9, but a step has 8 answers"),
+        ({"reward_ensemble": ("b",), "reward_model": ""}, "extends reward_model, which is empty"),
+        ({"spread_coef": 0.5}, "needs a reward_ensemble to spread: got 0.5 with 0 further"),
+        ({"spread_coef": -0.5, "reward_ensemble": ("b",)}, "spread_coef may not be negative"),
         ({"kl_coef": -0.1}, "may not be negative"),
         ({"vf_coef": -0.1}, "may not be negative"),
         ({"ptx_coef": -0.1}, "may not be negative"),
@@ -59,6 +62,7 @@ def test_ppo(settings: dict[str, object], message: str) -> None:
     [
         ({"experience": experience(answers_per_prompt=1)}, "answers_per_prompt must be at least 2"),
         ({"num_minibatches": 9, "experience": experience()}, "num_minibatches = 9, but a step has 8 answers"),
+        ({"spread_coef": 0.5}, "needs a reward_ensemble to spread: got 0.5 with 0 further"),
         ({"num_steps": 0}, "must be at least 1"),
         ({"num_minibatches": 0}, "must be at least 1"),
         ({"kl_coef": -1.0}, "may not be negative"),

@@ -118,7 +118,6 @@ def training_runs(model: str) -> list[Path]:
             continue
         found.append(run)
         config = json.loads((run / "config.json").read_bytes())
-        waiting += [
-            config[name] for name in ("model", "reward_model", "span_model") if isinstance(config.get(name), str)
-        ]
+        named = [config.get(name) for name in ("model", "reward_model", "span_model")]
+        waiting += [name for name in (*named, *config.get("reward_ensemble", ())) if isinstance(name, str)]
     return found

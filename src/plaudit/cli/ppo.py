@@ -37,13 +37,7 @@ class PPOCommand(ScoredTrainingCommand):
         config, interlocutor = self.config, self.other_side(self.config.experience)
         records = self.opened()
         prompts = checked_prompts(records, self.data)
-        scorer = self.scorer(
-            records,
-            model=config.model,
-            reward_model=config.reward_model,
-            span_model=config.span_model,
-            needs_model=config.value == "reward",
-        )
+        scorer = self.scorer(records, needs_model=config.value == "reward")
         demonstrations: list[Demonstration] = []
         if self.demonstrations is not None:
             opened = open_records(self.demonstrations)

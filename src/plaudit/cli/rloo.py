@@ -18,13 +18,7 @@ class RLOOCommand(ScoredTrainingCommand):
         config, interlocutor = self.config, self.other_side(self.config.experience)
         records = self.opened()
         prompts = checked_prompts(records, self.data)
-        scorer = self.scorer(
-            records,
-            model=config.model,
-            reward_model=config.reward_model,
-            span_model=config.span_model,
-            needs_model=False,
-        )
+        scorer = self.scorer(records)
         held, judge = self.watched(config.monitor, prompts)
         with self.recorded():
             result = train(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import JsonValue
 
 from plaudit.cli.agreement import check_chat_model, check_scorer_model
-from plaudit.cli.training import TrainingCommand
+from plaudit.cli.training import LearnerConfig, TrainingCommand
 from plaudit.cli.user_code import FunctionInterlocutor, module_path, reward_function
 from plaudit.evaluation.evaluate import check_unseen
 from plaudit.evaluation.judges import Judge, ScoreJudge
@@ -24,8 +26,13 @@ from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Document
 from plaudit.schemas.protocols import Interlocutor
+from plaudit.trainers.assembly import ActorConfig
 from plaudit.trainers.experience import ExperienceConfig
 from plaudit.trainers.monitor import MonitorConfig
+
+
+class ScoredConfig(LearnerConfig, ActorConfig, Protocol):
+    """The settings that PPO and RLOO share."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +51,11 @@ class ScoredTrainingCommand(TrainingCommand):
     """Prompts that are not trained on, for the hacking monitor; needs config.monitor.every above 0."""
     monitor_judge: str = ""
     """Another reward model's folder: whose opinion the monitor compares with the score. Empty watches form alone."""
+
+    @property
+    @abstractmethod
+    def config(self) -> ScoredConfig:
+        """The trainer's settings."""
 
     def files(self) -> dict[str, Path]:
         # Not super(): a dataclass with slots is a new class, which the zero-argument form does not find.
@@ -86,24 +98,26 @@ class ScoredTrainingCommand(TrainingCommand):
         judge = load_reward_model(self.monitor_judge, TrainLayers(kind="all"))
         return held, ScoreJudge(RewardModelScorer(judge, load_codec(self.monitor_judge)))
 
-    def scorer(
-        self, records: Sequence[AnyRecord], *, model: str, reward_model: str, span_model: str, needs_model: bool
-    ) -> Scorer | None:
+    def scorer(self, records: Sequence[AnyRecord], *, needs_model: bool = False) -> Scorer | None:
         """The scorer that replaces the reward model; None where that one or the span model scores, after a look at both.
 
-        Raises PlauditError where two replacements are asked for.
+        Raises PlauditError where two replacements are asked for, or an ensemble beside one.
         """
-        codec = check_chat_model(model)
-        if span_model:
-            check_scorer_model(span_model, codec, "spans")
+        config = self.config
+        codec = check_chat_model(config.model)
+        if config.span_model:
+            check_scorer_model(config.span_model, codec, "spans")
         if self.reward_function and self.reward_url:
             raise PlauditError("give --reward-function or --reward-url, not both")
-        note = None
-        spans_alone = span_model and not reward_model
-        if needs_model or not (self.reward_function or self.reward_url or spans_alone):
-            note = check_scorer_model(reward_model, codec)
-        if note:
-            print(note)
+        replaced = self.reward_function or self.reward_url
+        if replaced and config.reward_ensemble:
+            raise PlauditError(f"reward_ensemble extends a reward model, which {replaced} replaces: give one of them")
+        spans_alone = config.span_model and not config.reward_model
+        if needs_model or not (replaced or spans_alone):
+            for folder in (config.reward_model, *config.reward_ensemble):
+                note = check_scorer_model(folder, codec)
+                if note:
+                    print(note)
         if self.reward_function:
             return FunctionScorer(reward_function(self.reward_function), columns_of(records))
         if self.reward_url:

@@ -79,7 +79,7 @@ class RewardModel(nn.Module):
         return ((name, parameter) for name, parameter in self.full.named_parameters() if parameter.requires_grad)
 
     def on_trunk(self, trunk: Trunk | None) -> bool:
-        """Moves onto `trunk` if it computes the same as the layers it would replace; says whether it did.
+        """Moves onto `trunk` if it computes the same as the layers it would replace, and gives those up; says whether it did.
 
         Then rows prepared for the trunk's owner serve here too.
         """
@@ -90,6 +90,7 @@ class RewardModel(nn.Module):
             return False
         if Trunk(classifier.base_model, trunk.num_layers, mixed=trunk.mixed).key != trunk.key:
             return False
+        trunk.lend_to(classifier.base_model)
         self.branch = self._on(trunk, classifier)
         return True
 

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from plaudit.batches.packing import packed
 from plaudit.batches.tokens import TokenRows
-from plaudit.models.anatomy import can_split, layers_of, part_of
+from plaudit.models.anatomy import can_split, layers_of, part_of, upper_parts
 from plaudit.schemas.errors import PlauditError
 
 # The attention of models with a prefix, as transformers knows it by name.
@@ -90,6 +90,16 @@ class Trunk:
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
         self.key = digest.hexdigest()
+
+    def lend_to(self, body: PreTrainedModel) -> None:
+        """Puts its modules where a body has equal ones of its own, whose memory that frees."""
+        stack, *behind = upper_parts(body)
+        for name, module in self._lower.named_children():
+            if name == stack:
+                for i, layer in enumerate(module.children()):
+                    layers_of(body)[i] = layer
+            elif name not in behind:
+                body.add_module(name, module)
 
     @torch.no_grad()
     def __call__(self, rows: TokenRows) -> Float[Tensor, "B T D"]:

@@ -9,6 +9,7 @@ from typing import Protocol
 from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import PolicyModel, TrainLayers, load_policy
 from plaudit.models.reward import RewardModel, load_reward_model
+from plaudit.rewards.ensemble import EnsembleScorer
 from plaudit.rewards.learned import LearnedScorer
 from plaudit.rewards.scorer import Scorer, Summed
 from plaudit.rewards.spans import SpanScorer
@@ -28,6 +29,10 @@ class ActorConfig(Protocol):
     def model(self) -> str: ...
     @property
     def reward_model(self) -> str: ...
+    @property
+    def reward_ensemble(self) -> tuple[str, ...]: ...
+    @property
+    def spread_coef(self) -> float: ...
     @property
     def span_model(self) -> str: ...
     @property
@@ -82,16 +87,14 @@ def assembled_actor(
         spans = _span_scorer(config, policy, codec)
     alone = spans is not None and not config.reward_model
     if needs_reward_model or (scorer is None and not alone):
-        reward = load_reward_model(config.reward_model, config.train, precision=config.precision, device=device)
-        reward.requires_grad_(False)
-        reward.on_trunk(policy.branch.trunk)
+        reward = _frozen_scorer(config, config.reward_model, policy)
         reward_codec = load_codec(config.reward_model)
         if needs_reward_model and not reward_codec.writes_the_same_ids_as(codec):
             raise PlauditError(
                 f"a critic begun as the reward model reads the policy's tokens, but {config.reward_model!r} has another "
                 f"tokenizer or chat template than {config.model!r}: set value to 'policy'"
             )
-        scorer = scorer or LearnedScorer(reward, reward_codec, policy_codec=codec)
+        scorer = scorer or _learned_scorer(config, reward, reward_codec, policy, codec)
     if spans is not None:
         scorer = spans if scorer is None else Summed(scorer, spans)
     assert scorer is not None
@@ -110,11 +113,29 @@ def assembled_actor(
     return Assembled(actor, reward)
 
 
+def _learned_scorer(
+    config: ActorConfig, reward: RewardModel, reward_codec: ChatCodec, policy: PolicyModel, codec: ChatCodec
+) -> Scorer:
+    """The reward model as a scorer, with the other members of its ensemble where it has one."""
+    first = LearnedScorer(reward, reward_codec, policy_codec=codec)
+    if not config.reward_ensemble:
+        return first
+    others = [
+        LearnedScorer(_frozen_scorer(config, folder, policy), load_codec(folder), policy_codec=codec)
+        for folder in config.reward_ensemble
+    ]
+    return EnsembleScorer([first, *others], config.spread_coef)
+
+
 def _span_scorer(config: ActorConfig, policy: PolicyModel, codec: ChatCodec) -> SpanScorer:
-    """The config's span model as a scorer, on the policy's frozen layers where they are the same."""
-    model = load_reward_model(
-        config.span_model, config.train, precision=config.precision, device=device_for(config.device)
-    )
+    """The config's span model as a scorer."""
+    model = _frozen_scorer(config, config.span_model, policy)
+    return SpanScorer(model, load_codec(config.span_model), policy_codec=codec, weight=config.span_weight)
+
+
+def _frozen_scorer(config: ActorConfig, folder: str, policy: PolicyModel) -> RewardModel:
+    """The scorer in a folder, on the policy's frozen layers where they are the same."""
+    model = load_reward_model(folder, config.train, precision=config.precision, device=device_for(config.device))
     model.requires_grad_(False)
     model.on_trunk(policy.branch.trunk)
-    return SpanScorer(model, load_codec(config.span_model), policy_codec=codec, weight=config.span_weight)
+    return model

@@ -52,11 +52,17 @@ class OnlineConfig(Protocol):
     @property
     def experience(self) -> ExperienceConfig: ...
     @property
+    def reward_model(self) -> str: ...
+    @property
+    def reward_ensemble(self) -> tuple[str, ...]: ...
+    @property
+    def spread_coef(self) -> float: ...
+    @property
     def resume(self) -> bool: ...
 
 
 def check_loop(config: OnlineConfig) -> None:
-    """Raises PlauditError for checkpoints or minibatches that cannot be."""
+    """Raises PlauditError for checkpoints, minibatches or an ensemble that cannot be."""
     if config.checkpoint_every < 0 or config.num_checkpoints < 1:
         raise PlauditError(
             f"checkpoint_every may not be negative and num_checkpoints must be at least 1, got {config.checkpoint_every} "
@@ -66,6 +72,13 @@ def check_loop(config: OnlineConfig) -> None:
         raise PlauditError(
             f"num_minibatches = {config.num_minibatches}, but a step has {config.experience.num_answers} answers: every "
             "minibatch needs one"
+        )
+    if config.reward_ensemble and not config.reward_model:
+        raise PlauditError("reward_ensemble extends reward_model, which is empty: name the first of them there")
+    if config.spread_coef < 0 or (config.spread_coef > 0 and not config.reward_ensemble):
+        raise PlauditError(
+            f"spread_coef may not be negative, and needs a reward_ensemble to spread: got {config.spread_coef} with "
+            f"{len(config.reward_ensemble)} further reward models"
         )
 
 

@@ -31,6 +31,11 @@ class PPOConfig:
     """The SFT policy: where learning starts, and the reference of the KL."""
     reward_model: str = "runs/reward/model"
     """The reward model's folder; empty where the caller brings its own scorer, or a span model is all there is."""
+    reward_ensemble: tuple[str, ...] = ()
+    """Folders of further reward models, fitted with other seeds: the score is the mean over all of them and `reward_model`."""
+    spread_coef: float = 0.0
+    """How many standard deviations between the members of that ensemble are taken off its mean. Higher keeps further away
+    from answers that they disagree about."""
     span_model: str = ""
     """The folder of a span model (`plaudit spans`): what it expects to be marked in a sentence is paid at its end, besides
     the score. Empty pays nothing."""
