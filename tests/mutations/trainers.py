@@ -93,7 +93,7 @@ MUTATIONS = [
     Mutation(
         "the critic is not asked",
         "trainers/ppo.py",
-        "values = self._values(experience.rollouts)",
+        "values = self.actor.in_portions(partial(self._values, experience.rollouts))",
         "values = torch.zeros_like(old_logprobs)",
         (PPO,),
     ),

@@ -8,7 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from plaudit.runs.memory import give_memory_back, peak_rss_mb, reuse_freed_memory
+from plaudit.runs.memory import give_memory_back, is_out_of_memory, peak_rss_mb, reuse_freed_memory
+
+
+@pytest.mark.parametrize(
+    ("error", "is_that"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+            True,
+        ),
+        (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("a primitive value"), False),
+    ],
+)
+def test_out_of_memory_is_told_by_what_the_libraries_say(error: Exception, is_that: bool) -> None:
+    assert is_out_of_memory(error) is is_that
 
 
 def test_the_peak_follows_an_allocation_of_known_size() -> None:

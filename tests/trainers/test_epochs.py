@@ -12,6 +12,7 @@ from plaudit.checkpoints.folder import latest_checkpoint
 from plaudit.runs import RunDirectory, read_metrics
 from plaudit.schemas.errors import PlauditError
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
+from plaudit.trainers.memory import Portions
 from plaudit.trainers.optimisation import OptimiserConfig, OptimiserKind, Schedule
 
 # One unit down for every update: the parameter counts them.
@@ -28,6 +29,7 @@ class Scripted:
         self.losses, self.train_loss = losses, train_loss
         self.seen: list[list[int]] = []
         self.num_validations = 0
+        self.portions = Portions(8)
 
     @property
     def num_items(self) -> int:

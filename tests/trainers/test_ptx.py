@@ -9,15 +9,22 @@ from transformers import AutoModelForCausalLM
 
 from plaudit.models.load import load_causal_lm, load_codec
 from plaudit.models.policy import PolicyModel
+from plaudit.trainers.memory import Portions
 from plaudit.trainers.ptx import PTX
 from tests.trainers.toy import ALL, LORA, UPPER, rows_of, snapshot
 
 PAIRS = [("hi", "abc"), ("what?", "e"), ("why", "dd dd"), ("go on", ""), ("tell me", "eeeeee")]
 
 
-def ptx_of(start: str, train: object = UPPER, **changes: float) -> tuple[PolicyModel, PTX]:
+def ptx_of(start: str, train: object = UPPER, **changes: int) -> tuple[PolicyModel, PTX]:
     policy = PolicyModel(load_causal_lm(start), train)  # type: ignore[arg-type]
-    settings = {"coef": 3.0, "batch_size": 5, "micro_batch_size": 2, "seed": 0, **changes}
+    settings = {
+        "coef": 3.0,
+        "batch_size": 5,
+        "portions": Portions(changes.pop("micro_batch_size", 2)),
+        "seed": 0,
+        **changes,
+    }
     return policy, PTX(policy, rows_of(load_codec(start), *PAIRS), **settings)  # type: ignore[arg-type]
 
 

@@ -13,7 +13,7 @@ from plaudit.cli.command import Command
 from plaudit.cli.data import DataCheck, DataConvert, DataShow
 from plaudit.cli.settings import parsed
 from plaudit.cli.training import TrainingCommand, latest_checkpoint_folder
-from plaudit.runs.memory import reuse_freed_memory
+from plaudit.runs.memory import is_out_of_memory, reuse_freed_memory
 from plaudit.schemas.errors import PlauditError
 
 COMMANDS: dict[str, str] = {
@@ -184,7 +184,7 @@ def explained(error: Exception) -> tuple[str, int]:
     match error:
         case PlauditError():
             return f"plaudit: {error}", BAD_INPUT
-        case MemoryError() | RuntimeError() if _is_out_of_memory(error):
+        case MemoryError() | RuntimeError() if is_out_of_memory(error):
             return (
                 "plaudit: out of memory. Lower the micro batch size (--epochs.micro-batch-size, --micro-batch-size), "
                 "--max-tokens or the sampling batch size, or train fewer layers (--train.kind upper or lora). "
@@ -199,12 +199,6 @@ def explained(error: Exception) -> tuple[str, int]:
         "PLAUDIT_DEBUG=1 shows where; please report it with that output",
         BUG,
     )
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """torch reports it as a RuntimeError, with one text for the CPU and another for CUDA."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def _dispatched(arguments: Sequence[str]) -> int:

@@ -8,19 +8,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
-from plaudit.cli.agreement import unsplit_note
 from plaudit.cli.fields import own_settings
 from plaudit.cli.inputs import check_unchanged, recorded_inputs
 from plaudit.formats import Records, Shape, leaked_prompts, open_records
 from plaudit.formats.columns import names_from
 from plaudit.formats.llamafactory import INFO, described
 from plaudit.formats.native import kind_of, plural
-from plaudit.models.policy import TrainLayers
 from plaudit.runs.trackers import Destination, available, reporting_to
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Record
+
+if TYPE_CHECKING:
+    from plaudit.models.policy import TrainLayers
 
 R = TypeVar("R", bound=Record)
 
@@ -92,6 +93,8 @@ class TrainingCommand(ABC):
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """Keeps what is read in the run folder and reports to trackers; refuses to resume on other data."""
+        from plaudit.cli.agreement import unsplit_note
+
         note = unsplit_note(self.config.model, self.config.train)
         if note is not None:
             print(note)

@@ -30,8 +30,19 @@ def peak_rss_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
+_NO_MEMORY = ("out of memory", "can't allocate memory", "could not create a primitive")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _LARGEST_REUSED = 1 << 30
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether that is what went wrong.
+
+    torch reports it as a RuntimeError: in one way on CUDA, in another on the CPU, in a third where oneDNN found no room for
+    the code of a product.
+    """
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY)
 
 
 def reuse_freed_memory() -> None:

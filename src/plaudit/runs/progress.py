@@ -67,6 +67,14 @@ class Progress:
         elif not self._quiet and self._clock() - self._last_line >= self._interval_s and self._done < self._total:
             self._write_line(self._time_left())
 
+    def say(self, text: str) -> None:
+        """A line of its own, where the progress is shown."""
+        if self._bar:
+            self._bar.console.print(escape(text))
+        elif not self._quiet:
+            self._stream.write(f"{self._description}: {text}\n")
+            self._stream.flush()
+
     def __enter__(self) -> Self:
         self._began = self._last_line = self._clock()
         if self._bar:

@@ -22,6 +22,7 @@ from plaudit.schemas.feedback import Comparison, Ranking
 from plaudit.schemas.preference import PreferenceGroup
 from plaudit.text.preferences import encoded_groups
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
+from plaudit.trainers.memory import Portions
 from plaudit.trainers.optimisation import OptimiserConfig
 from plaudit.trainers.reward import preference_groups, split_groups
 
@@ -91,6 +92,7 @@ class PreferenceLoss:
         self, policy: PolicyModel, data: PreferenceRows, held: PreferenceRows | None, config: DPOConfig
     ) -> None:
         self._policy, self._config = policy, config
+        self.portions = Portions(config.epochs.micro_batch_size)
         reference = policy.reference()
         self._data = self._with_reference(reference, data)
         self._held = None if held is None else self._with_reference(reference, held)
@@ -98,7 +100,7 @@ class PreferenceLoss:
     def _with_reference(self, reference: Reference, data: PreferenceRows) -> PreferenceRows:
         data = data.to(device_for(self._config.device))
         rows = self._policy.prepared(data.rows)
-        return data.with_rows(rows, answer_logprobs(reference, rows, self._config.epochs.micro_batch_size))
+        return data.with_rows(rows, answer_logprobs(reference, rows, self.portions.size))
 
     @property
     def num_items(self) -> int:
@@ -121,7 +123,7 @@ class PreferenceLoss:
         batch = self._data.select_groups(index)
         denominator = float(batch.weights.sum())
         total, accuracy = 0.0, 0.0
-        for part in batch.micro_batches(self._config.epochs.micro_batch_size):
+        for part in batch.micro_batches(self.portions.size):
             loss, right = self._loss(part, denominator)
             loss.backward()
             total, accuracy = total + float(loss.detach()), accuracy + right
@@ -132,7 +134,7 @@ class PreferenceLoss:
         if self._held is None:
             return None
         denominator = float(self._held.weights.sum())
-        parts = self._held.micro_batches(self._config.epochs.micro_batch_size)
+        parts = self._held.micro_batches(self.portions.size)
         numbers = [(float(loss), right) for loss, right in (self._loss(part, denominator) for part in parts)]
         return {"loss": sum(loss for loss, _ in numbers), "accuracy": sum(right for _, right in numbers)}
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 import torch
 from jaxtyping import Int
@@ -15,8 +16,11 @@ from plaudit.checkpoints.folder import keep_latest, latest_checkpoint, save_chec
 from plaudit.runs import Progress, RunDirectory
 from plaudit.schemas.conversation import Frozen
 from plaudit.schemas.errors import PlauditError
+from plaudit.trainers.memory import Portions, in_portions, told
 from plaudit.trainers.minibatches import permutation
 from plaudit.trainers.optimisation import Optimiser, OptimiserConfig
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +32,7 @@ class EpochsConfig:
     batch_size: int = 16
     """Items (demonstrations, or prompts with their answers) an update."""
     micro_batch_size: int = 8
-    """Rows run at once; lower it when memory is short. Changes no result beyond rounding."""
+    """Rows run at once; halved where memory runs out. Changes no result beyond rounding."""
     patience: int = 1
     """Epochs without a better validation loss before training stops; the best epoch's weights are kept."""
     checkpoint: bool = True
@@ -46,10 +50,14 @@ class EpochsState(Frozen):
     epoch: int
     best_epoch: int
     best_numbers: dict[str, float] | None
+    rows_at_once: int
 
 
 class Objective(Protocol):
     """What a trainer minimises."""
+
+    portions: Portions
+    """How many rows run at once."""
 
     @property
     def num_items(self) -> int:
@@ -116,13 +124,17 @@ def fit(
     first = _resumed(objective, optimiser, best, run) if resume else 0
     total = per_epoch * config.num_epochs
     with Progress(run.manifest.command, total=total, completed=first * per_epoch) as progress:
+
+        def in_memory(work: Callable[[], T]) -> T:
+            return in_portions(work, objective.portions, say=told(run, progress), clear=optimiser.clear)
+
         for epoch in range(first, config.num_epochs):
             # Asked before an epoch, not after: a run resumed where the patience had ended must not train on.
             if epoch - best.epoch >= config.patience:
                 run.log(f"stopped after epoch {epoch}: no better validation loss for {config.patience} epochs")
                 break
             for index in permutation(objective.num_items, seed, epoch).split(config.batch_size):
-                numbers = objective.backward(index)
+                numbers = in_memory(partial(objective.backward, index))
                 _check_finite("the loss", numbers["loss"], optimiser)
                 rate = optimiser.learning_rate
                 norm = optimiser.step()
@@ -130,7 +142,7 @@ def fit(
                     optimiser.num_done, {**_train(numbers), "grad_norm": norm, "lr": rate, "epoch": epoch + 1}
                 )
                 progress.advance(note=f"loss {numbers['loss']:.3f}")
-            validation = objective.validation()
+            validation = in_memory(objective.validation)
             if validation is not None:
                 _check_finite("the validation loss", validation["loss"], optimiser)
                 run.log_metrics(optimiser.num_done, {f"validation/{name}": x for name, x in validation.items()})
@@ -157,7 +169,12 @@ def _save(objective: Objective, optimiser: Optimiser, best: _Best, run: RunDirec
     tensors: dict[str, Tensor] = {f"model/{name}": parameter for name, parameter in objective.trained_parameters()}
     tensors |= {f"optimiser/{name}": tensor for name, tensor in optimiser.state_tensors().items()}
     tensors |= {f"best/{name}": tensor for name, tensor in best.tensors.items()}
-    state = EpochsState(epoch=epoch, best_epoch=best.epoch, best_numbers=best.numbers)
+    state = EpochsState(
+        epoch=epoch,
+        best_epoch=best.epoch,
+        best_numbers=best.numbers,
+        rows_at_once=objective.portions.size,
+    )
     save_checkpoint(run.checkpoint_folder(optimiser.num_done), tensors, state.model_dump())
     keep_latest(run, 2)
 
@@ -172,6 +189,7 @@ def _resumed(objective: Objective, optimiser: Optimiser, best: _Best, run: RunDi
     best.tensors = under(saved.tensors, "best/")
     state = EpochsState.model_validate(saved.state)
     best.epoch, best.numbers = state.best_epoch, state.best_numbers
+    objective.portions.size = state.rows_at_once
     best.loss = math.inf if best.numbers is None else best.numbers["loss"]
     return state.epoch
 

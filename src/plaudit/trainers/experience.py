@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,7 +24,10 @@ from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.protocols import Interlocutor
 from plaudit.text.chat import ChatCodec
 from plaudit.text.prompts import EncodedPrompt
+from plaudit.trainers.memory import Portions, in_portions
 from plaudit.trainers.minibatches import permutation
+
+T = TypeVar("T")
 
 _TOTAL_NAMES = {"mean", "std"}
 
@@ -176,14 +181,24 @@ class Actor:
             )
         self.interlocutor = interlocutor
         self.config, self.policy, self.reference, self.codec, self.scorer = config, policy, reference, codec, scorer
-        self.prompts, self.seed, self.micro_batch_size, self.timer = prompts, seed, micro_batch_size, timer
+        self.prompts, self.seed, self.timer = prompts, seed, timer
+        self.portions = Portions(micro_batch_size)
+        self.decoding = Portions(config.sampling.batch_size)
+        self.say: Callable[[str], None] = lambda text: None
+
+    def in_portions(self, work: Callable[[], T], clear: Callable[[], None] | None = None) -> T:
+        """`trainers.memory.in_portions` of the run's own portions."""
+        return in_portions(work, self.portions, say=self.say, clear=clear)
 
     def gather(self, step: int) -> Experience:
         """The experience of a step. Raises PlauditError where a score is not finite."""
+        return self.in_portions(partial(self._gathered, step))
+
+    def _gathered(self, step: int) -> Experience:
         config = self.config
         prompts = prompts_of_step(self.prompts, step, config.prompts_per_step, self.seed)
         with self.timer("sample"):
-            rollouts = self._sampled(prompts, step)
+            rollouts = in_portions(partial(self._sampled, prompts, step), self.decoding, say=self.say)
         with self.timer("trunk"):
             rollouts = rollouts.with_rows(self.policy.prepared(rollouts.rows))
         with self.timer("score"):
@@ -199,7 +214,7 @@ class Actor:
                 rollouts = rollouts.with_stats(*self._learner_stats(rollouts))
         with self.timer("reference"):
             ref_logprobs = torch.zeros_like(rollouts.logprobs)
-            for part in rollouts.rows.micro_batches(self.micro_batch_size):
+            for part in rollouts.rows.micro_batches(self.portions.size):
                 rows = rollouts.rows.select(part)
                 ref_logprobs[part, : rows.token_ids.shape[1]] = self.reference(rows, config.sampling.temperature)
         return Experience(prompts, rollouts, raw, scores, ref_logprobs)
@@ -207,13 +222,14 @@ class Actor:
     def _sampled(self, prompts: Sequence[EncodedPrompt], step: int) -> Rollouts:
         """The answers to the prompts, or the episodes that begin with them."""
         model = self.policy.sampler()
+        sampling = replace(self.config.sampling, batch_size=self.decoding.size)
 
         def sample(asked: Sequence[EncodedPrompt], num_answers: int) -> Rollouts:
             return sampled(
                 model,
                 self.codec,
                 asked,
-                self.config.sampling,
+                sampling,
                 num_answers=num_answers,
                 seed=self.seed,
                 step=step,
@@ -238,7 +254,7 @@ class Actor:
         """The learner's log-probabilities and states: the sampler's products were rounded in batches of another shape."""
         logprobs = torch.zeros_like(rollouts.logprobs)
         states = logprobs.new_zeros((*logprobs.shape, self.policy.width))
-        for part in rollouts.rows.micro_batches(self.micro_batch_size):
+        for part in rollouts.rows.micro_batches(self.portions.size):
             rows = rollouts.rows.select(part)
             stats, width = self.policy(rows, self.config.sampling.temperature), rows.token_ids.shape[1]
             logprobs[part, :width], states[part, :width] = stats.logprobs, stats.hidden

@@ -16,6 +16,7 @@ from plaudit.schemas.errors import PlauditError
 from plaudit.trainers.epochs import under
 from plaudit.trainers.experience import Actor, Experience, ExperienceConfig
 from plaudit.trainers.guards import GuardError
+from plaudit.trainers.memory import told
 from plaudit.trainers.monitor import HackingMonitor
 
 
@@ -83,11 +84,13 @@ def check_loop(config: OnlineConfig) -> None:
 
 
 class LoopState(Frozen):
-    """The JSON half of a checkpoint. `threads` is what bit-for-bit equality of a resumed run on CPU depends on."""
+    """The JSON half of a checkpoint. Bit-for-bit equality of a resumed run on CPU depends on `threads` and the portions."""
 
     learner: dict[str, JsonValue]
     monitor: dict[str, JsonValue] | None
     threads: int
+    rows_at_once: int
+    decoded_at_once: int
     metrics: dict[str, float]
 
 
@@ -104,6 +107,7 @@ def run_steps(
         run.truncate_after(first)
         metrics = _load(checkpoint, learner, monitor)
     with Progress(run.manifest.command, total=config.num_steps, completed=first) as progress:
+        learner.actor.say = told(run, progress)
         for step in range(first, config.num_steps):
             if monitor is not None and monitor.has_tripped:
                 break
@@ -138,13 +142,22 @@ def _save(
     if monitor is not None:
         best, watched = monitor.state()
         tensors |= {f"best/{name}": x for name, x in best.items()}
-    found = LoopState(learner=state, monitor=watched, threads=torch.get_num_threads(), metrics=metrics)
+    found = LoopState(
+        learner=state,
+        monitor=watched,
+        threads=torch.get_num_threads(),
+        rows_at_once=learner.actor.portions.size,
+        decoded_at_once=learner.actor.decoding.size,
+        metrics=metrics,
+    )
     save_checkpoint(run.checkpoint_folder(step), tensors, found.model_dump())
 
 
 def _load(checkpoint: Checkpoint, learner: Learner, monitor: HackingMonitor | None) -> dict[str, float]:
     state = LoopState.model_validate(checkpoint.state)
     learner.load_state(checkpoint.tensors, state.learner)
+    learner.actor.portions.size = state.rows_at_once
+    learner.actor.decoding.size = state.decoded_at_once
     if monitor is not None and state.monitor is not None:
         monitor.load_state(under(checkpoint.tensors, "best/"), state.monitor)
     return state.metrics

@@ -111,9 +111,14 @@ class Optimiser:
             for group in optimiser.param_groups:
                 group["lr"] = self.learning_rate
             optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        self.clear()
         self.num_done += 1
         return norm
+
+    def clear(self) -> None:
+        """Drops the accumulated gradients."""
+        for optimiser in self._torch:
+            optimiser.zero_grad(set_to_none=True)
 
     def state_tensors(self) -> dict[str, Tensor]:
         """The optimiser's memory by parameter name, and the number of updates done."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -81,7 +82,7 @@ class PPO:
         self.guard.check(experience.kl)
         rows, old_logprobs = experience.rows, experience.rollouts.logprobs
         mask = rows.answer_mask
-        values = self._values(experience.rollouts)
+        values = self.actor.in_portions(partial(self._values, experience.rollouts))
         rewards = shaped_rewards(
             self._baselined(experience.scores),
             old_logprobs,
@@ -129,7 +130,7 @@ class PPO:
         assert states is not None
         with self.timer("value"):
             values = torch.zeros(rows.token_ids.shape, device=rows.token_ids.device)
-            for part in rows.micro_batches(self.config.micro_batch_size):
+            for part in rows.micro_batches(self.actor.portions.size):
                 chosen = rows.select(part)
                 width = chosen.token_ids.shape[1]
                 values[part, :width] = self.value(chosen, states[part, :width])
@@ -150,12 +151,24 @@ class PPO:
                     break
         return means.values()
 
+    def _clear(self) -> None:
+        self.policy_optimiser.clear()
+        self.value_optimiser.clear()
+
     def _update(self, targets: Targets, index: Int[Tensor, "n"]) -> dict[str, float]:
-        """One optimiser step. Micro-batches accumulate over the minibatch's token count, so their size changes nothing."""
+        """One optimiser step."""
+        numbers = self.actor.in_portions(partial(self._backward, targets, index), self._clear)
+        numbers["lr"] = self.policy_optimiser.learning_rate
+        numbers["grad_norm/policy"] = self.policy_optimiser.step()
+        numbers["grad_norm/value"] = self.value_optimiser.step()
+        return numbers
+
+    def _backward(self, targets: Targets, index: Int[Tensor, "n"]) -> dict[str, float]:
+        """The minibatch's gradients. Micro-batches accumulate over its token count, so their size changes nothing."""
         config = self.config
         numbers: dict[str, float] = {}
         num_tokens = float(targets.rows.answer_mask[index].sum())
-        for part in targets.rows.micro_batches(config.micro_batch_size, index):
+        for part in targets.rows.micro_batches(self.actor.portions.size, index):
             chosen = targets.select(part)
             mask = chosen.rows.answer_mask
             stats = self.policy(chosen.rows, config.experience.sampling.temperature)
@@ -179,9 +192,6 @@ class PPO:
             numbers = added(numbers, health(policy_loss, value_loss, masked_mean(stats.entropy, mask, num_tokens)))
         if self.ptx is not None:
             numbers |= self.ptx.backward(self.policy_optimiser.num_done)
-        numbers["lr"] = self.policy_optimiser.learning_rate
-        numbers["grad_norm/policy"] = self.policy_optimiser.step()
-        numbers["grad_norm/value"] = self.value_optimiser.step()
         return numbers
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
@@ -283,7 +293,7 @@ def assembled(
             collated(rows, codec.pad_id).to(device),
             coef=config.ptx_coef,
             batch_size=config.ptx_batch_size,
-            micro_batch_size=config.micro_batch_size,
+            portions=parts.actor.portions,
             seed=config.seed,
         )
     return PPO(config, parts.actor, value.to(device), ptx)

@@ -58,7 +58,7 @@ class PPOConfig:
     num_minibatches: int = 4
     """Optimiser steps a pass: each pass makes exactly this many."""
     micro_batch_size: int = 16
-    """Answers run at once; changes no result beyond rounding."""
+    """Answers run at once; halved where memory runs out. Changes no result beyond rounding."""
     optimiser: OptimiserConfig = field(default_factory=_policy_optimiser)
     """How the policy moves."""
     value_optimiser: OptimiserConfig = field(default_factory=_value_optimiser)

@@ -9,6 +9,7 @@ import torch
 
 from plaudit.batches.tokens import TokenRows
 from plaudit.models.policy import PolicyModel
+from plaudit.trainers.memory import Portions
 from plaudit.trainers.minibatches import permutation
 from plaudit.trainers.sft import weighted_nll
 
@@ -17,10 +18,10 @@ class PTX:
     """coef * mean negative log-likelihood of a batch of demonstrations, drawn anew for each update."""
 
     def __init__(
-        self, policy: PolicyModel, rows: TokenRows, *, coef: float, batch_size: int, micro_batch_size: int, seed: int
+        self, policy: PolicyModel, rows: TokenRows, *, coef: float, batch_size: int, portions: Portions, seed: int
     ) -> None:
         self._policy, self._rows = policy, policy.prepared(rows)
-        self._coef, self._batch_size, self._micro_batch_size, self._seed = coef, batch_size, micro_batch_size, seed
+        self._coef, self._batch_size, self._portions, self._seed = coef, batch_size, portions, seed
 
     def backward(self, update: int) -> dict[str, float]:
         """Adds the term's gradient for that update to what is there; returns its loss and both gradients' norms."""
@@ -32,7 +33,7 @@ class PTX:
         denominator = float(self._rows.answer_mask[index].sum())
         ones = torch.ones(len(self._rows), device=self._rows.token_ids.device)
         total = 0.0
-        for part in self._rows.micro_batches(self._micro_batch_size, index):
+        for part in self._rows.micro_batches(self._portions.size, index):
             loss = weighted_nll(self._policy, self._rows.select(part), ones[part], denominator)
             (self._coef * loss).backward()
             total += float(loss.detach())

@@ -30,6 +30,7 @@ from plaudit.text.chat import ChatCodec
 from plaudit.text.preferences import encoded_groups
 from plaudit.text.prompts import TooLong, encoded_prompts
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
+from plaudit.trainers.memory import Portions
 from plaudit.trainers.minibatches import held_out, permutation
 from plaudit.trainers.optimisation import OptimiserConfig
 
@@ -106,7 +107,7 @@ class RankingLoss:
     def __init__(
         self, model: RewardModel, data: PreferenceRows, held: PreferenceRows | None, micro: int, smoothing: float
     ) -> None:
-        self._model, self._micro, self._smoothing = model, micro, smoothing
+        self._model, self.portions, self._smoothing = model, Portions(micro), smoothing
         self._data = self._prepared(data)
         self._held = None if held is None else self._prepared(held)
 
@@ -137,7 +138,7 @@ class RankingLoss:
         batch = self._data.select_groups(index)
         denominator = float(batch.weights.sum())
         total = 0.0
-        for part in batch.micro_batches(self._micro):
+        for part in batch.micro_batches(self.portions.size):
             loss = self._loss(part, self._model(part.rows), denominator)
             loss.backward()
             total += float(loss.detach())
@@ -147,7 +148,7 @@ class RankingLoss:
     def validation(self) -> dict[str, float] | None:
         if self._held is None:
             return None
-        scores = raw_scores(self._model, self._held.rows, self._micro)
+        scores = raw_scores(self._model, self._held.rows, self.portions.size)
         loss = float(self._loss(self._held, scores, float(self._held.weights.sum())))
         quality = quality_on(scores, self._held)
         return {"loss": loss} | ({} if quality is None else {"accuracy": quality.accuracy.value})
@@ -223,6 +224,7 @@ def train(config: RewardConfig, records: Sequence[Ranking | Comparison | Prefere
         objective = RankingLoss(model, data, held, micro, config.label_smoothing)
         fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
         _normalise(config, model, codec, data, [group.prompt for group in groups])
+        micro = objective.portions.size
         quality = None if held is None else quality_on(raw_scores(model, held.rows, micro), held, held_groups)
         numbers = {} if quality is None else {"held-out accuracy": quality.accuracy.value}
         folder = run.path / "model"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -76,7 +77,7 @@ class RLOOConfig:
     num_minibatches: int = 4
     """Optimiser steps a pass."""
     micro_batch_size: int = 16
-    """Answers run at once; changes no result beyond rounding."""
+    """Answers run at once; halved where memory runs out. Changes no result beyond rounding."""
     optimiser: OptimiserConfig = field(default_factory=_optimiser)
     """How the policy moves."""
     kl_coef: float = 0.05
@@ -152,9 +153,19 @@ class RLOO:
     def _update(
         self, experience: Experience, advantages: Float[Tensor, "B"], index: Int[Tensor, "n"]
     ) -> dict[str, float]:
+        """One optimiser step."""
+        work = partial(self._backward, experience, advantages, index)
+        numbers = self.actor.in_portions(work, self.optimiser.clear)
+        numbers["lr"] = self.optimiser.learning_rate
+        numbers["grad_norm/policy"] = self.optimiser.step()
+        return numbers
+
+    def _backward(
+        self, experience: Experience, advantages: Float[Tensor, "B"], index: Int[Tensor, "n"]
+    ) -> dict[str, float]:
         numbers: dict[str, float] = {}
         num_tokens = float(experience.rows.answer_mask[index].sum())
-        for part in experience.rows.micro_batches(self.config.micro_batch_size, index):
+        for part in experience.rows.micro_batches(self.actor.portions.size, index):
             rows = experience.rows.select(part)
             width = rows.token_ids.shape[1]
             stats = self.policy(rows, self.config.experience.sampling.temperature)
@@ -168,8 +179,6 @@ class RLOO:
             )
             loss.loss.backward()
             numbers = added(numbers, health(loss, None, masked_mean(stats.entropy, rows.answer_mask, num_tokens)))
-        numbers["lr"] = self.optimiser.learning_rate
-        numbers["grad_norm/policy"] = self.optimiser.step()
         return numbers
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:

@@ -23,6 +23,7 @@ from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration
 from plaudit.text.demonstrations import encoded_demonstrations
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
+from plaudit.trainers.memory import Portions
 from plaudit.trainers.minibatches import held_out
 from plaudit.trainers.optimisation import OptimiserConfig
 
@@ -85,7 +86,7 @@ class DemonstrationLoss:
     def __init__(
         self, policy: PolicyModel, rows: TokenRows, weights: Float[Tensor, "B"], held: TokenRows | None, micro: int
     ) -> None:
-        self._policy, self._weights, self._micro = policy, weights, micro
+        self._policy, self._weights, self.portions = policy, weights, Portions(micro)
         self._rows = policy.prepared(rows)
         self._held = None if held is None else policy.prepared(held)
 
@@ -100,7 +101,7 @@ class DemonstrationLoss:
         weighted = self._rows.answer_mask[index].sum(-1) * self._weights[index]
         denominator = float(weighted.sum())
         total = 0.0
-        for part in self._rows.micro_batches(self._micro, index):
+        for part in self._rows.micro_batches(self.portions.size, index):
             loss = weighted_nll(self._policy, self._rows.select(part), self._weights[part], denominator)
             loss.backward()
             total += float(loss.detach())
@@ -109,7 +110,7 @@ class DemonstrationLoss:
     def validation(self) -> dict[str, float] | None:
         if self._held is None:
             return None
-        loss = mean_nll(self._policy, self._held, self._micro)
+        loss = mean_nll(self._policy, self._held, self.portions.size)
         return {"loss": loss, "perplexity": math.exp(loss) if loss < 700 else math.inf}
 
 

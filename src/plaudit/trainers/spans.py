@@ -28,6 +28,7 @@ from plaudit.schemas.feedback import Highlights
 from plaudit.statistics.classification import auroc
 from plaudit.text.highlights import MarkedRow, Scored, encoded_highlights
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
+from plaudit.trainers.memory import Portions
 from plaudit.trainers.minibatches import held_out
 from plaudit.trainers.optimisation import OptimiserConfig
 
@@ -97,7 +98,7 @@ class MarkingLoss:
     def __init__(
         self, model: RewardModel, data: Sequence[MarkedRow], held: Sequence[MarkedRow], pad_id: int, micro: int
     ) -> None:
-        self._model, self._micro = model, micro
+        self._model, self.portions = model, Portions(micro)
         self._rows, self._marked = self._collated(data, pad_id)
         self._held = self._collated(held, pad_id) if held else None
 
@@ -119,7 +120,7 @@ class MarkingLoss:
     def backward(self, index: Int[Tensor, "n"]) -> dict[str, float]:
         denominator = float(self._rows.answer_mask[index].sum())
         total = 0.0
-        for part in self._rows.micro_batches(self._micro, index):
+        for part in self._rows.micro_batches(self.portions.size, index):
             rows = self._rows.select(part)
             marked = self._marked[part, : rows.token_ids.shape[1]]
             loss = marking_loss(self._model.token_scores(rows), marked, rows.answer_mask, denominator)
@@ -132,7 +133,7 @@ class MarkingLoss:
         if self._held is None:
             return None
         rows, marked = self._held
-        logits = token_logits(self._model, rows, self._micro)
+        logits = token_logits(self._model, rows, self.portions.size)
         mask = rows.answer_mask
         loss = float(marking_loss(logits, marked, mask, float(mask.sum())))
         truth = marked[mask].cpu().numpy()
