@@ -186,7 +186,7 @@ MUTATIONS = [
     Mutation(
         "a reward model keeps its own copy of the layers it no longer runs",
         "models/trunk.py",
-        "layers_of(body)[i] = layer",
+        "layers[i] = layer",
         "pass",
         ("trainers/test_assembly.py",),
     ),

@@ -45,8 +45,10 @@ def is_scorer(config: PretrainedConfig) -> bool:
 
 def unsplit_note(name: str, train: TrainLayers) -> str | None:
     """What to tell people whose upper layers are to learn in a model that cannot be split below them."""
+    if train.upper is None:
+        return None
     kind = model_config(name).model_type
-    if train.upper is None or kind in SPLITTABLE:
+    if kind in SPLITTABLE:
         return None
     return (
         f"note: the layers of a {kind!r} model cannot be split: its upper {train.num_upper} learn, but every network of "

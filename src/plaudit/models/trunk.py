@@ -93,11 +93,11 @@ class Trunk:
 
     def lend_to(self, body: PreTrainedModel) -> None:
         """Puts its modules where a body has equal ones of its own, whose memory that frees."""
-        stack, *behind = upper_parts(body)
+        (stack, *behind), layers = upper_parts(body), layers_of(body)
         for name, module in self._lower.named_children():
             if name == stack:
                 for i, layer in enumerate(module.children()):
-                    layers_of(body)[i] = layer
+                    layers[i] = layer
             elif name not in behind:
                 body.add_module(name, module)
 
