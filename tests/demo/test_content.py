@@ -112,17 +112,17 @@ def test_there_are_several_kinds(name: str) -> None:
     assert max(kinds.count(kind) for kind in set(kinds)) <= len(kinds) / 2
 
 
-def test_the_held_out_demonstrations_follow_from_the_seed() -> None:
-    first, again, other = (content(seed, num_held=40) for seed in (0, 0, 1))
+def test_the_seed_deals_out_the_demonstrations_each_once() -> None:
+    first, again, other = (content(seed, num_held=40, num_anchor=50) for seed in (0, 0, 1))
     assert first == again
     assert {prompt_id(r.prompt) for r in first.held} != {prompt_id(r.prompt) for r in other.held}
-    assert len(first.held) == 40
-    together = {prompt_id(record.prompt) for record in (*first.learnt, *first.held)}
+    assert (len(first.held), len(first.anchor), len(first.learnt)) == (40, 50, len(LEARNT) - 90)
+    together = {prompt_id(record.prompt) for record in (*first.learnt, *first.anchor, *first.held)}
     assert together == {prompt_id(record.prompt) for record in LEARNT}
-    assert len(together) == len(first.learnt) + len(first.held)
+    assert len(together) == len(LEARNT)
     assert (len(first.train), len(first.eval)) == (len(TRAIN), len(EVAL))
 
 
 def test_a_dry_run_takes_the_first_questions() -> None:
-    few = content(0, num_held=8, num_train=5, num_eval=3)
+    few = content(0, num_held=8, num_anchor=16, num_train=5, num_eval=3)
     assert (few.train, few.eval) == (TRAIN[:5], EVAL[:3])

@@ -171,13 +171,15 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path, capsys: pytest.Ca
 
 def leaky(which: str) -> Content:
     """The texts, with one of the held-out side in training."""
-    whole = content(0, num_held=8, num_train=24, num_eval=32)
+    whole = content(0, num_held=8, num_anchor=16, num_train=24, num_eval=32)
     match which:
         case "question":
             return replace(whole, train=[*whole.train, whole.eval[5]])
         case "asked in a demonstration":
             asked = whole.learnt[0].model_copy(update={"prompt": whole.eval[5].prompt})
             return replace(whole, learnt=[*whole.learnt, asked])
+        case "demonstration read by PPO":
+            return replace(whole, anchor=[*whole.anchor, whole.held[2]])
     return replace(whole, learnt=[*whole.learnt, whole.held[2]])
 
 
@@ -187,6 +189,7 @@ def leaky(which: str) -> Content:
         ("question", "1 of the 32 prompts"),
         ("asked in a demonstration", "1 of the 32 prompts"),
         ("demonstration", "1 of the 8 held-out demonstrations"),
+        ("demonstration read by PPO", "1 of the 8 held-out demonstrations"),
     ],
 )
 def test_nothing_is_evaluated_on_that_was_trained_on(

@@ -41,21 +41,28 @@ def questions(name: str) -> list[Question]:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All of it, the demonstrations split into those learnt from and those kept for the perplexity."""
+    """All of it; no demonstration has two uses."""
 
     learnt: list[Demonstration]
+    """What the fine-tuning learns from."""
+    anchor: list[Demonstration]
+    """What PPO's language-modelling term reads: fine-tuning knows its own by heart, and they would hold nothing back."""
     held: list[Demonstration]
+    """What the perplexity is measured on."""
     train: list[Question]
     eval: list[Question]
 
 
-def content(seed: int, *, num_held: int, num_train: int | None = None, num_eval: int | None = None) -> Content:
-    """The texts, `num_held` demonstrations drawn for the perplexity by the seed; the first questions if told how many."""
+def content(
+    seed: int, *, num_held: int, num_anchor: int, num_train: int | None = None, num_eval: int | None = None
+) -> Content:
+    """The texts, the demonstrations dealt out by the seed; the first questions if told how many."""
     shuffled = sorted(
         demonstrations(), key=lambda record: spawn_seed(seed, "held demonstration", record.prompt[0].text)
     )
     return Content(
-        learnt=shuffled[num_held:],
+        learnt=shuffled[num_held + num_anchor :],
+        anchor=shuffled[num_held : num_held + num_anchor],
         held=shuffled[:num_held],
         train=questions("train")[:num_train],
         eval=questions("eval")[:num_eval],
