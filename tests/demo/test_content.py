@@ -113,10 +113,10 @@ def test_there_are_several_kinds(name: str) -> None:
 
 
 def test_the_seed_deals_out_the_demonstrations_each_once() -> None:
-    first, again, other = (content(seed, num_held=40, num_anchor=50) for seed in (0, 0, 1))
+    first, again, other = (content(seed, num_held=40, num_anchor=120) for seed in (0, 0, 1))
     assert first == again
     assert {prompt_id(r.prompt) for r in first.held} != {prompt_id(r.prompt) for r in other.held}
-    assert (len(first.held), len(first.anchor), len(first.learnt)) == (40, 50, len(LEARNT) - 90)
+    assert (len(first.held), len(first.anchor), len(first.learnt)) == (40, 120, len(LEARNT) - 160)
     together = {prompt_id(record.prompt) for record in (*first.learnt, *first.anchor, *first.held)}
     assert together == {prompt_id(record.prompt) for record in LEARNT}
     assert len(together) == len(LEARNT)

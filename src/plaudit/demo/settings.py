@@ -70,7 +70,7 @@ class DemoConfig:
     @property
     def num_anchor(self) -> int:
         """Demonstrations kept for PPO's language-modelling term."""
-        return 16 if self.is_dry else 50
+        return 16 if self.is_dry else 120
 
     @property
     def num_train(self) -> int:
