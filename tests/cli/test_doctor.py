@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,16 @@ import torch
 
 from plaudit.cli import doctor
 from plaudit.cli.agreement import model_config
-from plaudit.cli.doctor import Finding, Health, forecast_finding, free_memory, machine, measured_rates, model_size
+from plaudit.cli.doctor import (
+    Finding,
+    Health,
+    forecast_finding,
+    free_memory,
+    load_finding,
+    machine,
+    measured_rates,
+    model_size,
+)
 from plaudit.cli.forecast import Forecast, Rates
 from plaudit.models.load import load_causal_lm
 from tests.cli.conftest import Plaudit, Trained
@@ -50,6 +60,17 @@ def test_a_healthy_model_on_this_machine(plaudit: Plaudit) -> None:
         "a rough estimate, wrong by a factor of two either way",
     ):
         assert words in outcome.out
+
+
+def test_a_busy_machine_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two training runs on two cores wait for each other's threads."""
+    busy, idle = load_finding(1.9), load_finding(0.3)
+    assert (busy.health, idle.health) == (Health.WARN, Health.OK)
+    assert busy.text.startswith(
+        "1.9 threads computing in the last minute: beside another busy program a run takes several"
+    )
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.9, 0.0, 0.0))
+    assert busy in machine(CPU)
 
 
 def test_without_a_model_it_looks_at_the_machine_only(plaudit: Plaudit) -> None:

@@ -26,6 +26,8 @@ from plaudit.text.chat import ChatCodec
 from plaudit.trainers.ppo_config import PPOConfig
 from plaudit.trainers.sft import SFTConfig
 
+# A program that computes with all its threads shows more; a browser left open shows less.
+_BUSY = 0.8
 _LITTLE_MEMORY, _LITTLE_DISK, _NO_DISK = 4e9, 5e9, 1e9
 
 
@@ -127,6 +129,8 @@ def machine(device: torch.device) -> Iterator[Finding]:
         yield Finding(
             Health.WARN if few else Health.OK, "device", f"{num_threads} threads on {num_cpus} logical CPUs{hint}"
         )
+    if sys.platform != "win32":
+        yield load_finding(os.getloadavg()[0])
     own = multiplies_bfloat16(device)
     yield Finding(
         Health.OK, "bfloat16", "in hardware: `auto` multiplies in it" if own else "not in hardware: `auto` is float32"
@@ -139,6 +143,18 @@ def machine(device: torch.device) -> Iterator[Finding]:
     disk = shutil.disk_usage(Path.cwd()).free
     health = Health.FAIL if disk < _NO_DISK else Health.WARN if disk < _LITTLE_DISK else Health.OK
     yield Finding(health, "disk", f"{disk / 1e9:.1f} GB free here")
+
+
+def load_finding(busy: float) -> Finding:
+    """How many programs have computed here during the last minute, of all users, this one among them."""
+    if busy < _BUSY:
+        return Finding(Health.OK, "load", f"{busy:.1f} threads computing in the last minute")
+    return Finding(
+        Health.WARN,
+        "load",
+        f"{busy:.1f} threads computing in the last minute: beside another busy program a run takes several times as long, "
+        "because each of its threads waits for the slowest at every step. Wait until the other has ended",
+    )
 
 
 def free_memory(device: torch.device) -> float | None:
