@@ -12,18 +12,21 @@ from plaudit.rules.form import ends_with_stop, num_sentences
 from plaudit.rules.words import content_words
 from plaudit.schemas.conversation import Messages, Role, prompt_id
 
-LEARNT, TRAIN, EVAL = demonstrations(), questions("train"), questions("eval")
+LEARNT, ANCHORS = demonstrations(), demonstrations("anchors")
+TRAIN, EVAL = questions("train"), questions("eval")
 PROMPTS: dict[str, list[Messages]] = {
     "demonstrations": [record.prompt for record in LEARNT],
+    "anchors": [record.prompt for record in ANCHORS],
     "train": [question.prompt for question in TRAIN],
     "eval": [question.prompt for question in EVAL],
 }
 ANSWERS: dict[str, list[str]] = {
     "demonstrations": [record.completion[0].text for record in LEARNT],
+    "anchors": [record.completion[0].text for record in ANCHORS],
     "train": [text for question in TRAIN for text in question.references],
     "eval": [text for question in EVAL for text in question.references],
 }
-each_set = pytest.mark.parametrize("name", ["demonstrations", "train", "eval"])
+each_set = pytest.mark.parametrize("name", ["demonstrations", "anchors", "train", "eval"])
 
 
 def test_there_is_enough() -> None:
@@ -42,7 +45,11 @@ def test_no_prompt_stands_twice_anywhere() -> None:
 
 def test_no_evaluation_prompt_is_close_to_one_that_was_seen() -> None:
     """Never more than two thirds of the content words of both in common: another pet, another stain, another seed."""
-    seen = [set(content_words(prompt[0].text)) for name in ("demonstrations", "train") for prompt in PROMPTS[name]]
+    seen = [
+        set(content_words(prompt[0].text))
+        for name in ("demonstrations", "anchors", "train")
+        for prompt in PROMPTS[name]
+    ]
     for prompt in PROMPTS["eval"]:
         asked = set(content_words(prompt[0].text))
         assert max(len(asked & other) / len(asked | other) for other in seen) < 0.7, prompt[0].text
@@ -99,6 +106,7 @@ def test_some_requests_are_declined_and_only_those() -> None:
 def _kinds() -> dict[str, list[object]]:
     return {
         "demonstrations": [record.extra["kind"] for record in LEARNT],
+        "anchors": [record.extra["kind"] for record in ANCHORS],
         "train": [question.kind for question in TRAIN],
         "eval": [question.kind for question in EVAL],
     }
@@ -113,16 +121,16 @@ def test_there_are_several_kinds(name: str) -> None:
 
 
 def test_the_seed_deals_out_the_demonstrations_each_once() -> None:
-    first, again, other = (content(seed, num_held=40, num_anchor=120) for seed in (0, 0, 1))
+    first, again, other = (content(seed, num_held=40) for seed in (0, 0, 1))
     assert first == again
     assert {prompt_id(r.prompt) for r in first.held} != {prompt_id(r.prompt) for r in other.held}
-    assert (len(first.held), len(first.anchor), len(first.learnt)) == (40, 120, len(LEARNT) - 160)
-    together = {prompt_id(record.prompt) for record in (*first.learnt, *first.anchor, *first.held)}
+    assert (len(first.held), len(first.learnt)) == (40, len(LEARNT) - 40)
+    together = {prompt_id(record.prompt) for record in (*first.learnt, *first.held)}
     assert together == {prompt_id(record.prompt) for record in LEARNT}
-    assert len(together) == len(LEARNT)
+    assert first.anchor == ANCHORS
     assert (len(first.train), len(first.eval)) == (len(TRAIN), len(EVAL))
 
 
 def test_a_dry_run_takes_the_first_questions() -> None:
-    few = content(0, num_held=8, num_anchor=16, num_train=5, num_eval=3)
+    few = content(0, num_held=8, num_train=5, num_eval=3)
     assert (few.train, few.eval) == (TRAIN[:5], EVAL[:3])

@@ -171,7 +171,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path, capsys: pytest.Ca
 
 def leaky(which: str) -> Content:
     """The texts, with one of the held-out side in training."""
-    whole = content(0, num_held=8, num_anchor=16, num_train=24, num_eval=32)
+    whole = content(0, num_held=8, num_train=24, num_eval=32)
     match which:
         case "question":
             return replace(whole, train=[*whole.train, whole.eval[5]])

@@ -18,8 +18,8 @@ def _rows(name: str) -> Iterator[dict[str, str | list[str]]]:
     return (json.loads(line) for line in text.splitlines())
 
 
-def demonstrations() -> list[Demonstration]:
-    """What good answers look like, some of them polite refusals."""
+def demonstrations(name: str = "demonstrations") -> list[Demonstration]:
+    """What good answers look like, some of them polite refusals: `demonstrations`, or the `anchors` kept for PPO."""
     return [
         Demonstration(
             prompt=(user(str(row["prompt"])),),
@@ -27,7 +27,7 @@ def demonstrations() -> list[Demonstration]:
             source="plaudit demo",
             extra={"kind": row["kind"]},
         )
-        for row in _rows("demonstrations")
+        for row in _rows(name)
     ]
 
 
@@ -53,16 +53,14 @@ class Content:
     eval: list[Question]
 
 
-def content(
-    seed: int, *, num_held: int, num_anchor: int, num_train: int | None = None, num_eval: int | None = None
-) -> Content:
-    """The texts, the demonstrations dealt out by the seed; the first questions if told how many."""
+def content(seed: int, *, num_held: int, num_train: int | None = None, num_eval: int | None = None) -> Content:
+    """The texts, `num_held` demonstrations drawn for the perplexity by the seed; the first questions if told how many."""
     shuffled = sorted(
         demonstrations(), key=lambda record: spawn_seed(seed, "held demonstration", record.prompt[0].text)
     )
     return Content(
-        learnt=shuffled[num_held + num_anchor :],
-        anchor=shuffled[num_held : num_held + num_anchor],
+        learnt=shuffled[num_held:],
+        anchor=demonstrations("anchors"),
         held=shuffled[:num_held],
         train=questions("train")[:num_train],
         eval=questions("eval")[:num_eval],

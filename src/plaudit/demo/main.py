@@ -42,13 +42,7 @@ HELD_PANEL_FRAC = 0.125
 def run(config: DemoConfig) -> Path:
     """Runs the demo and returns the report's path. RLOO may be asked for later, of a demo that has ended."""
     stages = Stages(config.folder, {**asdict(config), "out": "", "rloo": False}, say=partial(print, flush=True))
-    texts = content(
-        config.seed,
-        num_held=config.num_held,
-        num_anchor=config.num_anchor,
-        num_train=config.num_train,
-        num_eval=config.num_eval,
-    )
+    texts = content(config.seed, num_held=config.num_held, num_train=config.num_train, num_eval=config.num_eval)
     utility = HiddenUtility([*texts.train, *texts.eval])
     demonstrated = {prompt_id(record.prompt) for record in (*texts.learnt, *texts.anchor)}
     trained = demonstrated | {prompt_id(question.prompt) for question in texts.train}

@@ -68,11 +68,6 @@ class DemoConfig:
         return 8 if self.is_dry else 40
 
     @property
-    def num_anchor(self) -> int:
-        """Demonstrations kept for PPO's language-modelling term."""
-        return 16 if self.is_dry else 120
-
-    @property
     def num_train(self) -> int:
         """Questions the panel ranks answers to."""
         return 24 if self.is_dry else 400
