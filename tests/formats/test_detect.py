@@ -33,6 +33,15 @@ MESSAGES = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "
         ("hh.jsonl", Shape.HH),
         ("hh-list.jsonl", Shape.HH),
         ("oasst.jsonl", Shape.OASST),
+        ("oasst-labels.jsonl", Shape.OASST),
+        ("label-studio.json", Shape.LABEL_STUDIO),
+        ("label-studio-ranker.json", Shape.LABEL_STUDIO),
+        ("argilla.json", Shape.ARGILLA),
+        ("argilla-flat.jsonl", Shape.ARGILLA),
+        ("arena.jsonl", Shape.ARENA),
+        ("open-webui.json", Shape.OPEN_WEBUI),
+        ("spreadsheet.csv", Shape.SPREADSHEET),
+        ("spreadsheet-ranking.csv", Shape.SPREADSHEET),
         ("alpaca.jsonl", Shape.ALPACA),
         ("alpaca-list.jsonl", Shape.ALPACA),
         ("alpaca-preference.jsonl", Shape.ALPACA),
@@ -75,6 +84,13 @@ def test_a_row_of_messages_reads_the_same_as_either_shape_that_has_them(golden: 
 
 def test_text_beside_the_columns_of_a_shape_is_the_same_row_rendered(written: Written) -> None:
     assert detect_shape(written({"instruction": "i", "output": "o", "text": "i o"})) is Shape.ALPACA
+
+
+def test_a_tools_marks_count_whatever_its_fields_are_called(written: Written) -> None:
+    field = {"instruction": "i", "output": "o", "prompt": "p", "messages": MESSAGES, "text": "t"}
+    answered = {"q.responses": ["good"], "q.responses.users": ["u1"], "q.responses.status": ["submitted"]}
+    assert detect_shape(written(field | answered)) is Shape.ARGILLA
+    assert detect_shape(written(field | {"judgement": "rating", "answer": "a", "score": "1"})) is Shape.SPREADSHEET
 
 
 def test_a_later_row_may_settle_what_the_first_leaves_open(written: Written) -> None:

@@ -44,12 +44,18 @@ def test_the_others_are_dispatched_too(golden: Path, tmp_path: Path) -> None:
 
 
 def test_shapes_that_are_only_read_and_shapes_that_are_none(tmp_path: Path) -> None:
-    for shape, hint in [("oasst", "choose ranked"), ("snapshot", "make_snapshot")]:
+    for shape, hint in [("open-webui", "choose ranked"), ("snapshot", "make_snapshot")]:
         with pytest.raises(PlauditError, match=hint):
             write_records([DEMONSTRATION], tmp_path / "out.jsonl", shape)
     for call in (lambda: open_records(tmp_path, shape="csv"), lambda: write_records([], tmp_path / "o", "csv")):
         with pytest.raises(PlauditError, match="no shape 'csv': choose one of native, trl, ranked"):
             call()
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_every_shape_has_a_reader(tmp_path: Path, shape: Shape) -> None:
+    with pytest.raises(PlauditError, match=r"absent"):
+        open_records(tmp_path / "absent.json", shape)
 
 
 def test_the_container_makes_no_difference_to_the_records(golden: Path, tmp_path: Path) -> None:

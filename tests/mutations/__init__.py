@@ -5,8 +5,10 @@ To add one, append it to the list of its file; a new file is added here.
 
 from mutations import (
     checkpoints,
+    cleaning,
     episodes,
     experience,
+    feedback_formats,
     files,
     fits,
     losses,
@@ -16,8 +18,10 @@ from mutations import (
     prefixes,
     quality,
     rollout,
+    selection,
     signals,
     spans,
+    store,
     studies,
     suites,
     text,
@@ -41,10 +45,14 @@ MUTATIONS: list[Mutation] = [
         spans,
         trainers,
         files,
+        feedback_formats,
         measures,
         memory,
         studies,
         quality,
+        cleaning,
+        selection,
+        store,
         suites,
     )
     for mutation in room.MUTATIONS

@@ -31,8 +31,8 @@ MUTATIONS = [
     Mutation(
         "votes are drawn, not voters",
         "statistics/bradley_terry.py",
-        "csr_matrix((np.ones(len(votes)), (votes.voter, of_vote)), shape=shape)",
-        "csr_matrix((np.ones(len(votes)), (np.arange(len(votes)) % num_voters, of_vote)), shape=shape)",
+        "csr_matrix((votes.weight, (votes.voter, of_vote)), shape=shape)",
+        "csr_matrix((votes.weight, (np.arange(len(votes)) % num_voters, of_vote)), shape=shape)",
         RANKING,
     ),
     Mutation(

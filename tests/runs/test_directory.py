@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from plaudit.runs.directory import RunDirectory
+from plaudit.runs.learning import learning_from
 from plaudit.schemas.errors import PlauditError
 
 
@@ -31,7 +32,7 @@ def create(path: Path, **changes: object) -> RunDirectory:
 
 
 def test_a_new_run_records_what_it_was_made_of(tmp_path: Path) -> None:
-    with create(tmp_path / "a" / "run", snapshots=["demo"], parent="runs/sft", device="cpu") as run:
+    with learning_from("demo"), create(tmp_path / "a" / "run", parent="runs/sft", device="cpu") as run:
         during = json.loads((run.path / "manifest.json").read_text())
     after = json.loads((run.path / "manifest.json").read_text())
     assert (during["status"], during["ended_at"]) == ("running", None)
@@ -106,7 +107,8 @@ def test_there_must_be_something_to_resume(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_keeps_its_history(tmp_path: Path) -> None:
-    first = create(tmp_path, snapshots=["demo"]).manifest
+    with learning_from("demo"):
+        first = create(tmp_path).manifest
     config = {**CONFIG, "resume": True}
     again = create(tmp_path, resume=True, config=config, may_change=["resume"])
     assert again.manifest.starts[0] == first.starts[0]

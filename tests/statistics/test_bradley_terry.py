@@ -170,6 +170,45 @@ def test_places_count_who_is_surely_better() -> None:
     assert [found.place(i) for i in range(3)] == [1, 2, 2]
 
 
+def test_a_vote_of_weight_two_is_cast_twice() -> None:
+    cast = crowd(120, num_effects=1)
+    weight = np.random.default_rng(0).integers(1, 4, 120)
+    weighed = Votes.of(cast.first, cast.second, cast.outcome, cast.voter, cast.covariates, weight)
+    often = np.repeat(np.arange(120), weight)
+    repeated = Votes.of(
+        cast.first[often], cast.second[often], cast.outcome[often], cast.voter[often], cast.covariates[often]
+    )
+    few, many = (ranked(one, 5, num_resamples=20) for one in (weighed, repeated))
+    assert few.fit.ratings == pytest.approx(many.fit.ratings, abs=1e-7)
+    assert few.fit.effects == pytest.approx(many.fit.effects, abs=1e-7)
+    for one, other in zip(few.ratings, many.ratings, strict=True):
+        assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=1e-6)
+
+
+def test_one_voter_gives_no_interval() -> None:
+    """Whoever is drawn, it is the same votes: an interval of no width would be a lie."""
+    found = ranked(Votes.of([0, 0, 1], [1, 1, 2], [1, 0, 1], [7, 7, 7], [[0.1], [0.2], [0.3]]), 3, num_resamples=20)
+    rate = found.win_rate(0, 2)
+    assert rate is not None
+    for estimate in (*found.ratings, *found.effects, rate):
+        assert math.isnan(estimate.low)
+        assert math.isnan(estimate.high)
+    assert rate.value == found.fit.win_rate(0, 2)
+    assert found.place(2) == 1
+
+
+def test_a_win_rates_interval_is_that_of_the_refitted_win_rates() -> None:
+    cast = crowd(200)
+    found = ranked(cast, 5, num_resamples=60, level=0.9, seed=4)
+    rate = found.win_rate(1, 3)
+    assert rate is not None
+    values = []
+    for drawn in bradley_terry._draws(40, 60, 4):
+        rows = np.repeat(np.arange(200), drawn[cast.voter].astype(int))
+        values.append(fitted(Votes.of(cast.first[rows], cast.second[rows], cast.outcome[rows]), 5).win_rate(1, 3))
+    assert (rate.low, rate.high) == pytest.approx(tuple(np.quantile(values, [0.05, 0.95])), abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("cast", "message"),
     [
@@ -178,6 +217,9 @@ def test_places_count_who_is_surely_better() -> None:
         (([0, 1], [1, 0], [1]), "must have a row a vote"),
         (([], [], []), "there are no votes"),
         (([0], [1], [1], None, [[math.inf]]), "covariates must be finite"),
+        (([0], [1], [1], None, [0.5]), "must have a row a vote"),
+        (([0], [1], [1], None, None, [0.0]), "weights must be finite and above 0"),
+        (([0], [1], [1], None, None, [1.0, 1.0]), "must have a row a vote"),
     ],
 )
 def test_bad_votes_are_refused(cast: tuple[object, ...], message: str) -> None:

@@ -34,6 +34,16 @@ COMMANDS: dict[str, str] = {
     "data check": "say what a file of records holds and what is wrong with it",
     "data convert": "write a file's records in another shape",
     "data show": "print the first records of a file",
+    "feedback import": "take a file's records into a store",
+    "feedback export": "write a project's judgements into a file",
+    "feedback stats": "what a project holds, and how far people agree",
+    "feedback quality": "what is known of each person, and whom to look at",
+    "feedback snapshot": "freeze a project's judgements for training",
+    "feedback erase": "forget a person: rows, snapshots, backups, with a receipt",
+    "store backup": "write the whole store into a folder, verified",
+    "store restore": "put a backup into an empty database",
+    "store check": "whether the store can be trusted",
+    "store migrate": "bring an older plaudit's store up to date",
     "study plan": "how many prompts and people a human study needs",
     "study sheet": "blind sheets for people, from models' answers",
     "study report": "what people's sheets say, with intervals",
@@ -126,6 +136,28 @@ def _training_class(name: str) -> type[TrainingCommand]:
 def _grouped_class(name: str) -> type[Command]:
     """The class of a command of two words."""
     group = name.split()[0]
+    if group == "feedback":
+        from plaudit.cli import feedback
+
+        of_feedback: dict[str, type[Command]] = {
+            "feedback import": feedback.FeedbackImport,
+            "feedback export": feedback.FeedbackExport,
+            "feedback stats": feedback.FeedbackStats,
+            "feedback quality": feedback.FeedbackQuality,
+            "feedback snapshot": feedback.FeedbackSnapshot,
+            "feedback erase": feedback.FeedbackErase,
+        }
+        return of_feedback[name]
+    if group == "store":
+        from plaudit.cli import store
+
+        of_store: dict[str, type[Command]] = {
+            "store backup": store.StoreBackup,
+            "store restore": store.StoreRestore,
+            "store check": store.StoreCheck,
+            "store migrate": store.StoreMigrate,
+        }
+        return of_store[name]
     if group == "study":
         from plaudit.cli.study import StudyPlanCommand, StudyReportCommand, StudySheetCommand
 

@@ -16,6 +16,8 @@ from plaudit.formats import Records, Shape, leaked_prompts, open_records
 from plaudit.formats.columns import names_from
 from plaudit.formats.llamafactory import INFO, described
 from plaudit.formats.native import kind_of, plural
+from plaudit.formats.snapshot import is_snapshot, read_manifest
+from plaudit.runs.learning import learning_from
 from plaudit.runs.trackers import Destination, available, reporting_to
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Record
@@ -98,7 +100,8 @@ class TrainingCommand(ABC):
         note = unsplit_note(self.config.model, self.config.train)
         if note is not None:
             print(note)
-        with reporting_to(*available(self.report_to, print)):
+        read = [read_manifest(path).id for path in self.files().values() if is_snapshot(path)]
+        with reporting_to(*available(self.report_to, print)), learning_from(*read):
             if self.config.resume:
                 check_unchanged(self.run_folder, self.files())
                 yield

@@ -11,14 +11,18 @@ from pydantic import JsonValue
 
 from plaudit.formats import (
     alpaca,
+    arena,
+    argilla,
     dolly,
     finegrained,
     hh,
     judged,
+    label_studio,
     labelled,
     native,
     nemo,
     oasst,
+    open_webui,
     openai_chat,
     plain,
     questions,
@@ -26,6 +30,7 @@ from plaudit.formats import (
     renderings,
     sharegpt,
     snapshot,
+    spreadsheet,
     tldr,
     trl,
     verl,
@@ -45,7 +50,13 @@ class Shape(StrEnum):
     RANKED = "ranked"
     HH = "hh"
     OPENAI_CHAT = "openai-chat"
+    LABEL_STUDIO = "label-studio"
+    ARGILLA = "argilla"
+    ARENA = "arena"
+    OPEN_WEBUI = "open-webui"
+    SPREADSHEET = "spreadsheet"
     OASST = "oasst"
+    OASST_LABELS = "oasst-labels"
     ALPACA = "alpaca"
     SHAREGPT = "sharegpt"
     NEMO = "nemo"
@@ -71,7 +82,13 @@ COLUMNS: dict[Shape, str] = {
     Shape.RANKED: '"prompt", "completions", "ranks"',
     Shape.HH: '"chosen", "rejected" as "\\n\\nHuman: ..." dialogues, or "text": [A, B] and "score"',
     Shape.OPENAI_CHAT: '"messages", or "input", "preferred_output", "non_preferred_output"',
+    Shape.LABEL_STUDIO: '"data", "annotations"',
+    Shape.ARGILLA: '"fields", "responses", or columns "NAME.responses" and "NAME.responses.users"',
+    Shape.ARENA: '"conversation_a", "conversation_b", "winner"',
+    Shape.OPEN_WEBUI: '"type", "data", "meta", "user_id"',
+    Shape.SPREADSHEET: 'a .csv or .tsv table with "judgement", "prompt"',
     Shape.OASST: '"message_tree_id" and "prompt", or "message_id" and "replies"',
+    Shape.OASST_LABELS: "the same trees, read for their labels (only where it is named)",
     Shape.ALPACA: '"instruction" with "output" (text or a list, best first), or "chosen" and "rejected"',
     Shape.SHAREGPT: '"conversations" of {"from", "value"}, with or without "chosen" and "rejected", or "kto_tag"',
     Shape.NEMO: '"context", "completions" of {"rank", "completion"}',
@@ -91,6 +108,16 @@ COLUMNS: dict[Shape, str] = {
     Shape.SNAPSHOT: "a folder with manifest.json",
 }
 """What each shape is known by, for people."""
+
+# Marks that no other shape has, whatever the columns beside them are called: an Argilla field may well be a "prompt".
+_UNMISTAKABLE: dict[Shape, Callable[[Mapping[str, JsonValue]], bool]] = {
+    Shape.NATIVE: native.recognises,
+    Shape.LABEL_STUDIO: label_studio.recognises,
+    Shape.ARGILLA: argilla.recognises,
+    Shape.ARENA: arena.recognises,
+    Shape.OPEN_WEBUI: open_webui.recognises,
+    Shape.SPREADSHEET: spreadsheet.recognises,
+}
 
 _RECOGNISES: dict[Shape, Callable[[Mapping[str, JsonValue]], bool]] = {
     Shape.TRL: trl.recognises,
@@ -141,8 +168,9 @@ def detect_shape(path: Path, named: Columns = AS_NAMED) -> Shape:
 
 
 def _shapes_of(columns: Mapping[str, JsonValue]) -> list[Shape]:
-    if native.recognises(columns):
-        return [Shape.NATIVE]
+    unmistakable = next((shape for shape, recognises in _UNMISTAKABLE.items() if recognises(columns)), None)
+    if unmistakable is not None:
+        return [unmistakable]
     shapes = [shape for shape, recognises in _RECOGNISES.items() if recognises(columns)]
     # Last, because files of other shapes often carry the rendered row as "text" beside their columns.
     return shapes or ([Shape.PLAIN] if plain.recognises(columns) else [])

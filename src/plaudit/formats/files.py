@@ -10,15 +10,21 @@ from typing import Literal, TypeVar, assert_never, overload
 
 from plaudit.formats import (
     alpaca,
+    arena,
+    argilla,
     dolly,
     finegrained,
     hh,
     judged,
+    label_studio,
     labelled,
     llamafactory,
     native,
     nemo,
     oasst,
+    oasst_labels,
+    oasst_trees,
+    open_webui,
     openai_chat,
     plain,
     questions,
@@ -26,6 +32,7 @@ from plaudit.formats import (
     renderings,
     sharegpt,
     snapshot,
+    spreadsheet,
     tldr,
     trl,
     verl,
@@ -33,11 +40,39 @@ from plaudit.formats import (
 from plaudit.formats.columns import AS_NAMED, Columns
 from plaudit.formats.detect import Shape, detect_shape
 from plaudit.formats.outgoing import Losses
-from plaudit.formats.rows import Dropped, Item, items
+from plaudit.formats.pairs import halved_ties
+from plaudit.formats.rows import Dropped, Item, RecordsOf, items
 from plaudit.schemas.errors import PlauditError, RowError
 from plaudit.schemas.feedback import AnyRecord, Record
 
 R = TypeVar("R", bound=Record)
+
+_RECORDS_OF: dict[Shape, RecordsOf] = {
+    Shape.TRL: trl.records_of,
+    Shape.RANKED: ranked.records_of,
+    Shape.HH: hh.records_of,
+    Shape.OPENAI_CHAT: openai_chat.records_of,
+    Shape.OASST: oasst.records_of,
+    Shape.OASST_LABELS: oasst_labels.records_of,
+    Shape.LABEL_STUDIO: label_studio.records_of,
+    Shape.ARENA: arena.records_of,
+    Shape.OPEN_WEBUI: open_webui.records_of,
+    Shape.SPREADSHEET: spreadsheet.records_of,
+    Shape.ALPACA: alpaca.records_of,
+    Shape.SHAREGPT: sharegpt.records_of,
+    Shape.NEMO: nemo.records_of,
+    Shape.VERL: verl.records_of,
+    Shape.TLDR: tldr.records_of,
+    Shape.DOLLY: dolly.records_of,
+    Shape.SELF_INSTRUCT: renderings.instances_records,
+    Shape.SCITLDR: renderings.scitldr_records,
+    Shape.QA_FEEDBACK: finegrained.records_of,
+    Shape.JUDGED: judged.records_of,
+    Shape.GSM8K: questions.gsm8k_records,
+    Shape.TRUTHFULQA: questions.truthfulqa_records,
+    Shape.TURNS: questions.turns_records,
+}
+"""What a row gives, of the shapes that are read row by row."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +135,30 @@ def open_records(
     return Records(tuple(records), known, tuple(skipped), dict(dropped), dict(named.names))
 
 
-def write_records(records: Iterable[AnyRecord], path: Path | str, shape: Shape | str) -> Losses:
+_RANKINGS_AS_PAIRS = (Shape.TRL, Shape.OPENAI_CHAT, Shape.ALPACA, Shape.SHAREGPT)
+_WITHOUT_TIES = (*_RANKINGS_AS_PAIRS, Shape.HH, Shape.TLDR, Shape.LABEL_STUDIO)
+"""The shapes whose pairs are a better answer and a worse one."""
+
+
+def write_records(
+    records: Iterable[AnyRecord], path: Path | str, shape: Shape | str, *, ties: Literal["drop", "half"] = "drop"
+) -> Losses:
     """Writes the records in one step and returns what the shape could not carry.
 
-    Raises PlauditError for mixed kinds, a kind the shape has no place for, and the shapes that are only read.
+    `ties` says what becomes of a tie where the shape has no place for one: `drop` leaves it out, counted; `half` writes it
+    both ways round, each at half its weight. Raises PlauditError for mixed kinds, a kind the shape has no place for, and
+    the shapes that are only read.
     """
     path, known = Path(path), _shape(shape)
+    if ties == "drop" or known not in _WITHOUT_TIES:
+        return _write(records, path, known)
+    lost = Losses()
+    halved = list(halved_ties(records, lost, in_rankings=known in _RANKINGS_AS_PAIRS))
+    losses = _write(halved, path, known)
+    return Losses(losses.fields + lost.fields, losses.records + lost.records)
+
+
+def _write(records: Iterable[AnyRecord], path: Path, known: Shape) -> Losses:
     match known:
         case Shape.NATIVE:
             return native.write(records, path)
@@ -129,6 +182,18 @@ def write_records(records: Iterable[AnyRecord], path: Path | str, shape: Shape |
             return tldr.write(records, path)
         case Shape.DOLLY:
             return dolly.write(records, path)
+        case Shape.LABEL_STUDIO:
+            return label_studio.write(records, path)
+        case Shape.ARGILLA:
+            return argilla.write(records, path)
+        case Shape.ARENA:
+            return arena.write(records, path)
+        case Shape.SPREADSHEET:
+            return spreadsheet.write(records, path)
+        case Shape.OASST:
+            return oasst_trees.write(records, path)
+        case Shape.OASST_LABELS:
+            return oasst_labels.write(records, path)
         case Shape.PLAIN:
             return plain.write(records, path)
         case Shape.SNAPSHOT:
@@ -136,7 +201,7 @@ def write_records(records: Iterable[AnyRecord], path: Path | str, shape: Shape |
                 "snapshots are made by plaudit.quality.make_snapshot or `plaudit data convert --to snapshot`"
             )
         case (
-            Shape.OASST
+            Shape.OPEN_WEBUI
             | Shape.SELF_INSTRUCT
             | Shape.QA_FEEDBACK
             | Shape.JUDGED
@@ -181,48 +246,13 @@ def _items(path: Path, shape: Shape, named: Columns) -> Iterator[Item]:
             return plain.documents(path, named)
         case Shape.SNAPSHOT:
             return snapshot.read(path)
-        case Shape.TRL:
-            return items(path, trl.records_of, named)
-        case Shape.RANKED:
-            return items(path, ranked.records_of, named)
-        case Shape.HH:
-            return items(path, hh.records_of, named)
-        case Shape.OPENAI_CHAT:
-            return items(path, openai_chat.records_of, named)
-        case Shape.OASST:
-            return items(path, oasst.records_of, named)
-        case Shape.ALPACA:
-            return items(path, alpaca.records_of, named)
-        case Shape.SHAREGPT:
-            return items(path, sharegpt.records_of, named)
-        case Shape.NEMO:
-            return items(path, nemo.records_of, named)
-        case Shape.VERL:
-            return items(path, verl.records_of, named)
-        case Shape.TLDR:
-            return items(path, tldr.records_of, named)
-        case Shape.DOLLY:
-            return items(path, dolly.records_of, named)
-        case Shape.SELF_INSTRUCT:
-            return items(path, renderings.instances_records, named)
-        case Shape.SCITLDR:
-            return items(path, renderings.scitldr_records, named)
+        case Shape.ARGILLA:
+            return argilla.argilla_items(path, named)
         case Shape.TATOEBA:
             return renderings.tatoeba_items(path, named)
-        case Shape.QA_FEEDBACK:
-            return items(path, finegrained.records_of, named)
-        case Shape.JUDGED:
-            return items(path, judged.records_of, named)
-        case Shape.GSM8K:
-            return items(path, questions.gsm8k_records, named)
-        case Shape.TRUTHFULQA:
-            return items(path, questions.truthfulqa_records, named)
-        case Shape.TURNS:
-            return items(path, questions.turns_records, named)
         case Shape.LABELLED:
             return labelled.labelled_items(path, named)
-        case _:
-            assert_never(shape)
+    return items(path, _RECORDS_OF[shape], named)
 
 
 def _shape(name: Shape | str) -> Shape:

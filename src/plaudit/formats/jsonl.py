@@ -30,10 +30,14 @@ _GZIP_MAGIC, _PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """One object of a file and the line it starts on (in Parquet and Arrow: its row, counted from 1)."""
+    """One object of a file and the line it starts on (in Parquet and Arrow: its row, counted from 1).
+
+    `element` is its index in a JSON list where another element, or the list itself, begins on the same line.
+    """
 
     line: int
     columns: dict[str, JsonValue]
+    element: int | None = None
 
 
 def objects(path: Path) -> Iterator[Located | RowError]:
@@ -165,10 +169,11 @@ def _line_object(path: Path, line: int, raw: bytes) -> Located | RowError:
     return _as_object(path, line, value)
 
 
-def _as_object(path: Path, line: int, value: JsonValue) -> Located | RowError:
+def _as_object(path: Path, line: int, value: JsonValue, element: int | None = None) -> Located | RowError:
     if isinstance(value, dict):
-        return Located(line, value)
-    return RowError(str(path), line, "(row)", "a JSON object", type(value).__name__)
+        return Located(line, value, element)
+    field = "(row)" if element is None else f"[{element}]"
+    return RowError(str(path), line, field, "a JSON object", type(value).__name__)
 
 
 def _list_elements(path: Path, first_line: int, raw: bytes) -> Iterator[Located | RowError]:
@@ -179,17 +184,21 @@ def _list_elements(path: Path, first_line: int, raw: bytes) -> Iterator[Located 
         yield _not_utf8(path, first_line + raw.count(b"\n", 0, error.start), raw, error)
         return
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-    line, counted = first_line, 0
-    position = _after_blanks(text, text.index("[") + 1)
+    line, counted, index = first_line, 0, 0
+    ended = text.index("[") + 1
+    position = _after_blanks(text, ended)
     at_end = text[position : position + 1] == "]"
     while not at_end:
         line, counted = line + text.count("\n", counted, position), position
+        # Most tools write their list on one line, where the line says nothing.
+        element = None if "\n" in text[ended:position] else index
         try:
             value, position = decoder.raw_decode(text, position)
         except (ValueError, RecursionError) as error:
             yield RowError(str(path), line, "(row)", "a JSON object", str(error))
             return
-        yield _as_object(path, line, value)
+        yield _as_object(path, line, value, element)
+        ended, index = position, index + 1
         position = _after_blanks(text, position)
         at_end = text[position : position + 1] == "]"
         if not at_end and text[position : position + 1] != ",":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +52,27 @@ class Outgoing:
         """The messages as `role`, `content` objects, with what a reader left over under `path`."""
         return messages_to(messages, path, self.extra)
 
+    def said(self, messages: Messages, path: str, role: Role) -> JsonValue:
+        """The text of the one message of that role, a list of messages for anything more; no message of the user is ""."""
+        if not messages:
+            return ""
+        is_plain = len(messages) == 1 and not any(name.startswith(f"{path}[") for name in self.extra)
+        try:
+            text = single_text(messages, role) if is_plain else ""
+        except CannotCarryError:
+            text = ""
+        is_text = is_plain and messages[0].content == text and (text or role is Role.ASSISTANT)
+        return text if is_text else self.messages(messages, path)
+
+    def put_back(self, prefix: str, columns: dict[str, JsonValue], taken: Collection[str] = ()) -> None:
+        """Moves what a reader left over under `prefix` into the columns; an entry whose name is taken is lost."""
+        for name in [name for name in self.extra if name.startswith(prefix)]:
+            value, own = self.extra.pop(name), name.removeprefix(prefix)
+            if own in columns or own in taken:
+                self.lose(f"extra.{name}")
+            else:
+                columns[own] = value
+
     def parted(self, asked: str, name: str, joint: str) -> tuple[str, str]:
         """What was asked, and the text that a reader joined to it from column `name`, out of `extra` ("" if none)."""
         given = self.extra.get(name)
@@ -98,12 +119,26 @@ class Outgoing:
         return columns
 
 
+RowsOf = Callable[[AnyRecord, Losses], Sequence[dict[str, JsonValue]]]
+
+
 def write_each(
     records: Iterable[AnyRecord],
     path: Path,
-    rows_of: Callable[[AnyRecord, Losses], Sequence[dict[str, JsonValue]]],
+    rows_of: RowsOf,
+    joined: Callable[[list[dict[str, JsonValue]]], list[dict[str, JsonValue]]] | None = None,
 ) -> Losses:
-    """Writes the rows of every record in one step; what was lost. Raises PlauditError for mixed kinds."""
+    """Writes the rows of every record in one step, those of several records `joined` first; what was lost.
+
+    Raises PlauditError for mixed kinds.
+    """
+    rows, losses = rows_of_all(records, path, rows_of)
+    write_rows(joined(rows) if joined else rows, path)
+    return losses
+
+
+def rows_of_all(records: Iterable[AnyRecord], path: Path, rows_of: RowsOf) -> tuple[list[dict[str, JsonValue]], Losses]:
+    """The rows of every record, and what was lost. Raises PlauditError for mixed kinds, and where no record fits."""
     losses = Losses()
     rows: list[dict[str, JsonValue]] = []
     for record in of_one_kind(records, path):
@@ -116,8 +151,7 @@ def write_each(
             losses.fields += lost.fields
     if losses.records and not rows:
         raise PlauditError(f"{path} was not written, the shape fits none of the records:\n{losses}")
-    write_rows(rows, path)
-    return losses
+    return rows, losses
 
 
 def of_one_kind(records: Iterable[AnyRecord], path: Path) -> list[AnyRecord]:

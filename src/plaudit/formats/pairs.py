@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from plaudit.formats.messages import MisfitError
-from plaudit.formats.outgoing import CannotCarryError, Outgoing
+from plaudit.formats.outgoing import CannotCarryError, Losses, Outgoing
 from plaudit.schemas.conversation import Messages, Role
-from plaudit.schemas.feedback import Comparison, Ranking, Verdict
+from plaudit.schemas.feedback import AnyRecord, Comparison, Ranking, Verdict
 from plaudit.schemas.preference import pairs_from_ranks
 
 
@@ -47,34 +47,72 @@ def chosen_and_rejected(record: Comparison, outgoing: Outgoing) -> tuple[Message
     return record.b, record.a
 
 
+def halved_ties(records: Iterable[AnyRecord], losses: Losses, *, in_rankings: bool) -> Iterator[AnyRecord]:
+    """The records, each tie both ways round at half its weight, with its id as `group_id`; `both_bad` is a tie here.
+
+    Rankings become their pairs where `in_rankings`. Never a coin: who exports twice has the same file twice.
+    """
+    for record in records:
+        match record:
+            case Comparison(verdict=Verdict.TIE | Verdict.BOTH_BAD):
+                if record.verdict is Verdict.BOTH_BAD:
+                    Outgoing(record, losses).lose("verdict (both_bad as a tie)")
+                yield from _both_ways(record)
+            case Ranking() if in_rankings:
+                pairs = pairs_of(record, Outgoing(record, losses))
+                if not pairs:
+                    losses.records["a ranking without two ranked answers"] += 1
+                for pair in pairs:
+                    yield from _both_ways(pair) if pair.verdict is Verdict.TIE else [pair]
+            case _:
+                yield record
+
+
+def _both_ways(tie: Comparison) -> Iterator[Comparison]:
+    extra = {"group_id": tie.id} | tie.extra
+    for verdict, way in ((Verdict.A, "a>b"), (Verdict.B, "b>a")):
+        own_id = f"{tie.id}:{way}" if tie.id else ""
+        yield tie.model_copy(update={"id": own_id, "weight": tie.weight / 2, "extra": extra, "verdict": verdict})
+
+
 def strict_pairs(record: Ranking, outgoing: Outgoing) -> list[Comparison]:
-    """A comparison, the better answer first, for each two answers of different rank.
+    """A comparison, the better answer first, for each two answers of different rank; ties are lost.
+
+    Raises CannotCarryError where there are none.
+    """
+    found = pairs_of(record, outgoing)
+    strict = [pair for pair in found if pair.verdict is not Verdict.TIE]
+    if len(strict) < len(found):
+        outgoing.lose("ranks (ties)")
+    if not strict:
+        raise CannotCarryError("a ranking without two answers of different rank")
+    return strict
+
+
+def pairs_of(record: Ranking, outgoing: Outgoing) -> list[Comparison]:
+    """A comparison for each two ranked answers, the better one first, or a tie.
 
     Each weighs the row's weight over the number of ranked pairs, ties included, and carries the ranking's id as
     `group_id`, so that a trainer can put the pairs of one prompt into one batch.
     """
-    pairs = pairs_from_ranks(record.ranks, record.weight)
-    if any(pair.target == 0.5 for pair in pairs):
-        outgoing.lose("ranks (ties)")
     if None in record.ranks:
         outgoing.lose("ranks (answers not ranked)")
     for name, flags in (("unacceptable", record.unacceptable), ("truncated", record.truncated)):
         if any(flags):
             outgoing.lose(name)
-    ordered = [(p.a, p.b, p.weight) if p.target == 1 else (p.b, p.a, p.weight) for p in pairs if p.target != 0.5]
-    if not ordered:
-        raise CannotCarryError("a ranking without two answers of different rank")
+    pairs = pairs_from_ranks(record.ranks, record.weight)
+    ordered = [(p.b, p.a, p) if p.target == 0 else (p.a, p.b, p) for p in pairs]
     return [
         Comparison(
-            id=f"{record.id}:{better}>{worse}" if record.id else "",
+            id=f"{record.id}:{first}{'=' if pair.target == 0.5 else '>'}{second}" if record.id else "",
             source=record.source,
-            weight=weight,
+            weight=pair.weight,
             annotator=record.annotator,
             extra=outgoing.extra | {"group_id": record.id},
             prompt=record.prompt,
-            a=record.completions[better],
-            b=record.completions[worse],
-            verdict=Verdict.A,
+            a=record.completions[first],
+            b=record.completions[second],
+            verdict=Verdict.TIE if pair.target == 0.5 else Verdict.A,
         )
-        for better, worse, weight in ordered
+        for first, second, pair in ordered
     ]

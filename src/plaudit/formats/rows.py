@@ -21,12 +21,18 @@ from plaudit.schemas.feedback import AnyRecord
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Something a reader leaves out on purpose (a machine's answer among people's), counted under its reason."""
+    """Something a reader leaves out on purpose (a machine's answer among people's), counted under its reason.
+
+    Also what the maker of the file left out and somebody would miss (whether a response was submitted).
+    """
 
     reason: str
 
 
 Item = AnyRecord | Dropped | RowError
+
+_MAX_LEVELS = 8
+"""Levels of a field's name that an error shows."""
 
 
 class Provenance(TypedDict):
@@ -111,21 +117,14 @@ class Row:
 
     def prompt_of(self, value: JsonValue, path: str) -> Messages:
         """The prompt a text or a list of messages stands for; empty text is no message at all."""
-        if isinstance(value, str):
-            return (user(value),) if value else ()
-        return self.messages_of(value, path)
+        messages, leftover = prompt_from(value, path)
+        self._leftover |= leftover
+        return messages
 
     def answer_of(self, value: JsonValue, path: str) -> Messages:
         """The answer a text or a list of messages stands for. Raises MisfitError where it repeats the prompt."""
-        if isinstance(value, str):
-            return (assistant(value),)
-        messages = self.messages_of(value, path)
-        if messages and messages[0].role in ("user", "system"):
-            raise MisfitError(
-                path,
-                "the answer alone, starting with an assistant message",
-                f"a {messages[0].role.value} message first (where answers repeat the prompt, remove its column)",
-            )
+        messages, leftover = answer_from(value, path)
+        self._leftover |= leftover
         return messages
 
     def leave(self, name: str, value: JsonValue) -> None:
@@ -152,6 +151,27 @@ class Row:
             annotator=own.get("annotator"),
             extra=extra | self._leftover,
         )
+
+
+def prompt_from(value: JsonValue, path: str) -> tuple[Messages, dict[str, JsonValue]]:
+    """The prompt a text or a list of messages stands for, and what else the messages hold, by path."""
+    if isinstance(value, str):
+        return (user(value),) if value else (), {}
+    return messages_from(value, path)
+
+
+def answer_from(value: JsonValue, path: str) -> tuple[Messages, dict[str, JsonValue]]:
+    """The same of an answer. Raises MisfitError where it repeats the prompt."""
+    if isinstance(value, str):
+        return (assistant(value),), {}
+    messages, leftover = messages_from(value, path)
+    if messages and messages[0].role in ("user", "system"):
+        raise MisfitError(
+            path,
+            "the answer alone, starting with an assistant message",
+            f"a {messages[0].role.value} message first (where answers repeat the prompt, remove its column)",
+        )
+    return messages, leftover
 
 
 RecordsOf = Callable[[Row], Iterable[AnyRecord | Dropped]]
@@ -184,9 +204,12 @@ def items_of(
             equal_rows[digest] += 1
             yield from [item if isinstance(item, Dropped) else named.asked(item) for item in records_of(row)]
         except MisfitError as misfit:
-            yield RowError(str(path), found.line, misfit.field, misfit.expected, misfit.got)
+            yield RowError(str(path), found.line, _place(found, misfit.field), misfit.expected, misfit.got)
         except ValidationError as error:
-            yield _row_error(path, found.line, error)
+            yield _row_error(path, found, error)
+        except RecursionError:
+            expected = "fewer levels of objects and lists in one another"
+            yield RowError(str(path), found.line, _place(found, "(row)"), expected, "more than Python can follow")
     if absent and names:
         raise PlauditError(f"{path} has no column {', '.join(sorted(absent))}: its columns are {', '.join(names)}")
 
@@ -207,8 +230,17 @@ def _digest(columns: dict[str, JsonValue]) -> bytes:
         raise MisfitError("(row)", "Unicode text, numbers, lists and objects", str(error)) from error
 
 
-def _row_error(path: Path, line: int, error: ValidationError) -> RowError:
+def _place(found: Located, field: str) -> str:
+    """The field's name, after the row's place in a list that does not show in the line."""
+    if found.element is None:
+        return field
+    return f"[{found.element}]" if field == "(row)" else f"[{found.element}].{field}"
+
+
+def _row_error(path: Path, found: Located, error: ValidationError) -> RowError:
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "(row)"
+    place = [str(part) for part in first["loc"]]
+    field = ".".join(place[:_MAX_LEVELS] + ["..."] * (len(place) > _MAX_LEVELS)) or "(row)"
     expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return RowError(str(path), line, field, expected, shown(first["input"]) if first["loc"] else "a row that is not so")
+    got = shown(first["input"]) if first["loc"] else "a row that is not so"
+    return RowError(str(path), found.line, _place(found, field), expected, got)

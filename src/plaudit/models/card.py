@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from plaudit.models.prefix import is_prefix
+from plaudit.runs.learning import snapshots_in_use
 
 _HOW = {
     "sft": "fine-tuned from demonstrations, on the assistant's tokens only",
@@ -79,5 +80,7 @@ def write_card(folder: Path, *, name: str, made_by: str, parent: str, numbers: M
     else:
         use = _REWARD if made_by == "reward" else _CAUSAL
     use = use.format(folder=name)
-    text = _TEMPLATE.format(made_by=made_by, parent=parent, how=_HOW[made_by], numbers=table, use=use)
+    names = ", ".join(f"`{snapshot}`" for snapshot in snapshots_in_use())
+    learnt = f"It learnt from the snapshot {names}.\n\n" if names else ""
+    text = _TEMPLATE.format(made_by=made_by, parent=parent, how=_HOW[made_by], numbers=learnt + table, use=use)
     (folder / "README.md").write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
 """From what many people said to data fit to train on: how likely is each verdict, and which records, frozen under which name?
 
 Invariant: a snapshot is made here and nowhere else, and its id depends on its records alone; people are weighed, never
-removed. `labels` is imported by itself: snapshots load no scipy.
+removed. `labels` and `cleaning` are imported by themselves: snapshots load no scipy.
 """
 
 from plaudit.quality.snapshots import make_snapshot, snapshot_id

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,13 +21,18 @@ from plaudit.schemas.snapshot import DatasetSnapshot, SnapshotFile
 
 
 def make_snapshot(
-    records: Iterable[AnyRecord], folder: Path | str, *, filters: Mapping[str, JsonValue] | None = None
+    records: Iterable[AnyRecord],
+    folder: Path | str,
+    *,
+    filters: Mapping[str, JsonValue] | None = None,
+    datasheet: Callable[[DatasetSnapshot], str] | None = None,
 ) -> DatasetSnapshot:
     """The manifest of the snapshot that now lies in `folder`: one JSONL file a record kind, and `manifest.json`.
 
     A snapshot is a multiset: rows are sorted, so the same records give the same `id` in whatever order they come.
-    `filters` says how the records were chosen; like the time it is no part of the id. The folder appears in one step,
-    complete. Where it already holds the same records its manifest is returned and nothing is written.
+    `filters` says how the records were chosen and `datasheet` makes a page for people, `datasheet.md`; like the time they
+    are no part of the id. The folder appears in one step, complete. Where it already holds the same records its manifest is
+    returned and nothing is written.
 
     Raises PlauditError for no records, a folder that holds anything else, and a full disk.
     """
@@ -51,7 +56,7 @@ def make_snapshot(
         raise PlauditError(f"{folder} is a file: name an empty or new folder")
     if folder.exists() and any(folder.iterdir()):
         return _same_or_refuse(folder, snapshot)
-    _put(folder, snapshot, contents)
+    _put(folder, snapshot, contents, None if datasheet is None else datasheet(snapshot))
     return snapshot
 
 
@@ -107,7 +112,7 @@ def _same_or_refuse(folder: Path, snapshot: DatasetSnapshot) -> DatasetSnapshot:
     return there
 
 
-def _put(folder: Path, snapshot: DatasetSnapshot, contents: Mapping[str, list[bytes]]) -> None:
+def _put(folder: Path, snapshot: DatasetSnapshot, contents: Mapping[str, list[bytes]], page: str | None) -> None:
     """Fills a temporary folder beside the target and renames it; a crash leaves no half snapshot under the name."""
     with full_disk_explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -115,6 +120,8 @@ def _put(folder: Path, snapshot: DatasetSnapshot, contents: Mapping[str, list[by
         try:
             for file in snapshot.files:
                 replace_file(partial / file.name, contents[file.kind])
+            if page is not None:
+                replace_file(partial / "datasheet.md", [page.encode("utf-8", "replace")])
             write_json(partial / "manifest.json", snapshot)
             partial.chmod(0o755)  # mkdtemp keeps others out; a snapshot is as readable as any folder
             partial.replace(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from typing import Self
 from pydantic import JsonValue
 
 from plaudit.runs.files import append_jsonl, as_json, cut_after_step, full_disk_explained, write_json
+from plaudit.runs.learning import snapshots_in_use
 from plaudit.runs.manifest import Manifest, Status, read_manifest, start_now, utc_now
 from plaudit.runs.trackers import Reports
 from plaudit.schemas.errors import PlauditError
@@ -46,14 +47,14 @@ class RunDirectory:
         seed: int,
         resume: bool = False,
         may_change: Collection[str] = (),
-        snapshots: Sequence[str] = (),
         parent: str | None = None,
         device: str = "",
     ) -> Self:
         """A new run folder, or with `resume` the one that holds this run (same command, seed and config).
 
-        `may_change` names config keys in which a resumed run may differ (where it is told to resume from, say). Raises
-        PlauditError where the folder holds anything else, cannot be made, or does not fit.
+        `may_change` names config keys in which a resumed run may differ (where it is told to resume from, say). What it
+        learns from (`learning_from`) stands in the manifest. Raises PlauditError where the folder holds anything else,
+        cannot be made, or does not fit.
         """
         path, resolved = Path(path), as_json(config)
         assert isinstance(resolved, dict)
@@ -65,7 +66,7 @@ class RunDirectory:
             return cls(path, old.model_copy(update=again), resolved)
         new_run_folder(path)
         write_json(path / "config.json", resolved)
-        names = tuple(snapshots)
+        names = snapshots_in_use()
         run = cls(
             path,
             Manifest(command=command, seed=seed, status="running", snapshots=names, parent=parent, starts=(start,)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ class Votes:
     """N votes. `outcome` is 1 where `first` won, 0 where `second` did, 0.5 for a tie.
 
     `covariates` [N, P] are differences, first minus second, of what votes should be corrected for (length, lists, ...).
+    `weight` [N] says how many votes each counts for.
     """
 
     first: Ints
@@ -31,6 +33,7 @@ class Votes:
     outcome: Floats
     voter: Ints
     covariates: Floats
+    weight: Floats
 
     @classmethod
     def of(
@@ -40,14 +43,17 @@ class Votes:
         outcome: ArrayLike,
         voter: ArrayLike | None = None,
         covariates: ArrayLike | None = None,
+        weight: ArrayLike | None = None,
     ) -> Votes:
         """The votes, checked. Without `voter` every vote is a voter's only one. Raises ValueError for what does not fit."""
         a, b, won = np.asarray(first, np.int64), np.asarray(second, np.int64), np.asarray(outcome, np.float64)
         who = np.arange(len(won)) if voter is None else np.unique(np.asarray(voter), return_inverse=True)[1]
         extra = np.zeros((len(won), 0)) if covariates is None else np.asarray(covariates, np.float64)
-        if not (a.shape == b.shape == won.shape == who.shape and a.ndim == 1 and extra.shape[:1] == won.shape):
-            shapes = [array.shape for array in (a, b, won, who, extra)]
-            raise ValueError(f"first, second, outcome, voter and covariates must have a row a vote: got {shapes}")
+        counts = np.ones(len(won)) if weight is None else np.asarray(weight, np.float64)
+        lists = (a, b, won, who, counts)
+        if not (all(array.shape == (len(won),) for array in lists) and extra.ndim == 2 and len(extra) == len(won)):
+            shapes = [array.shape for array in (*lists, extra)]
+            raise ValueError(f"first, second, outcome, voter, weight, covariates must have a row a vote: got {shapes}")
         if not len(won):
             raise ValueError("there are no votes")
         if (a == b).any():
@@ -56,7 +62,9 @@ class Votes:
             raise ValueError("an outcome is 1 (the first won), 0 (the second won) or 0.5 (a tie)")
         if not np.isfinite(extra).all():
             raise ValueError("covariates must be finite")
-        return cls(a, b, won, who.astype(np.int64), extra)
+        if not ((counts > 0) & np.isfinite(counts)).all():
+            raise ValueError("weights must be finite and above 0: leave out votes that are to count for nothing")
+        return cls(a, b, won, who.astype(np.int64), extra, counts)
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -80,7 +88,7 @@ class Fit:
         return float(wins + ties / 2)
 
 
-def _chances(d: Floats, tie: float) -> tuple[Floats, Floats]:
+def _chances(d: Floats, tie: Floats | float) -> tuple[Floats, Floats]:
     """P(first wins), P(tie): exp(d / 2), nu over exp(d / 2) + exp(-d / 2) + nu."""
     half = np.abs(d) / 2
     # Divided by the largest term, so that nothing overflows.
@@ -197,7 +205,7 @@ def _solved(votes: Votes, num_contestants: int, prior_std: float | None) -> _Sol
     rows, of_vote = _rows(votes, num_contestants)
     has_ties = bool((votes.outcome == 0.5).any())
     precision = _precision(num_contestants, votes.covariates.shape[1], prior_std)
-    counts = np.bincount(of_vote, minlength=len(rows.outcome)).astype(np.float64)
+    counts = np.bincount(of_vote, votes.weight, minlength=len(rows.outcome)).astype(np.float64)
     parameters = _newton(rows, counts, precision, has_ties, np.zeros(len(precision)))
     fit = _fit_of(parameters, num_contestants, has_ties)
     return _Solved(fit, rows, of_vote, parameters, precision, has_ties)
@@ -227,8 +235,9 @@ class Ranking:
         """P(a wins) + P(tie) / 2 with its interval; None where no chain of votes joins them."""
         if self.groups[a] != self.groups[b]:
             return None
-        values = [fit.win_rate(a, b) for fit in self._resampled]
-        return _estimate(self.fit.win_rate(a, b), values, self.num_votes[a] + self.num_votes[b], self._level)
+        apart = np.array([fit.ratings[a] - fit.ratings[b] for fit in self._resampled])
+        wins, ties = _chances(apart, np.array([fit.tie for fit in self._resampled]))
+        return _estimate(self.fit.win_rate(a, b), wins + ties / 2, self.num_votes[a] + self.num_votes[b], self._level)
 
     def place(self, a: int) -> int:
         """1 + the number of those in its part who are surely better: whose win rate's interval lies above a half."""
@@ -247,7 +256,8 @@ def ranked(
 ) -> Ranking:
     """The ranking, with percentile intervals from a bootstrap that draws voters: one person's votes hang together.
 
-    Every fit is refitted whole, its ratings summing to zero, so that no contestant is an anchor without an interval.
+    Every fit is refitted whole, its ratings summing to zero, so that no contestant is an anchor without an interval. One
+    voter gives no interval: its ends are nan.
     """
     if not 0 < level < 1 or num_resamples < 1:
         raise ValueError(f"level must lie in (0, 1) and num_resamples be at least 1: got {level} and {num_resamples}")
@@ -255,13 +265,14 @@ def ranked(
     fit, rows, of_vote, has_ties = found.fit, found.rows, found.of_vote, found.has_ties
     num_voters = int(votes.voter.max()) + 1
     shape = (num_voters, len(rows.outcome))
-    cast = csr_matrix((np.ones(len(votes)), (votes.voter, of_vote)), shape=shape)
+    cast = csr_matrix((votes.weight, (votes.voter, of_vote)), shape=shape)
     resampled = tuple(
         _fit_of(_newton(rows, cast.T @ drawn, found.precision, has_ties, found.parameters), num_contestants, has_ties)
         for drawn in _draws(num_voters, num_resamples, seed)
     )
     of = np.bincount(np.r_[votes.first, votes.second], minlength=num_contestants)
-    values, effects = np.array([one.ratings for one in resampled]), np.array([one.effects for one in resampled])
+    values = np.array([one.ratings for one in resampled]).reshape(len(resampled), num_contestants)
+    effects = np.array([one.effects for one in resampled]).reshape(len(resampled), votes.covariates.shape[1])
     return Ranking(
         fit,
         tuple(_estimate(x, values[:, i], int(of[i]), level) for i, x in enumerate(fit.ratings)),
@@ -274,13 +285,17 @@ def ranked(
 
 
 def _draws(num_voters: int, num_resamples: int, seed: int) -> Iterator[Floats]:
-    """How often each voter is drawn, for each resample."""
+    """How often each voter is drawn, for each resample. None from one voter, of whom every draw is the same."""
+    if num_voters < 2:
+        return
     generator = np.random.default_rng(seed)
     for _ in range(num_resamples):
         yield generator.multinomial(num_voters, np.full(num_voters, 1 / num_voters)).astype(np.float64)
 
 
-def _estimate(value: float, resampled: Sequence[float] | Floats, n: int, level: float) -> Estimate:
+def _estimate(value: float, resampled: Floats, n: int, level: float) -> Estimate:
+    if not len(resampled):
+        return Estimate(float(value), math.nan, math.nan, n)
     low, high = np.quantile(resampled, [0.5 - level / 2, 0.5 + level / 2])
     return Estimate(float(value), float(low), float(high), n)
 

@@ -36,16 +36,21 @@ class Suspicion:
         return self.p_value <= rate
 
     def flagged_together(self, rate: float = 0.05) -> NDArray[np.bool_]:
-        """Whom to look at so that of those flagged a share of `rate` at most is honest, on the mean, however many were tested.
+        """Whom to look at so that of those flagged a share of `rate` at most is honest on the mean, however many are tested."""
+        return flagged_together(self.p_value, rate)
 
-        (Benjamini and Hochberg 1995.)
-        """
-        order = np.argsort(self.p_value)
-        passed = self.p_value[order] <= rate * np.arange(1, len(order) + 1) / len(order)
-        found = np.zeros(len(order), bool)
-        if passed.any():
-            found[order[: int(np.flatnonzero(passed)[-1]) + 1]] = True
-        return found
+
+def flagged_together(p_values: Floats, rate: float = 0.05) -> NDArray[np.bool_]:
+    """Which tests to call positive, so that a share of `rate` of these at most is wrong on the mean.
+
+    (Benjamini and Hochberg 1995.)
+    """
+    order = np.argsort(p_values)
+    passed = p_values[order] <= rate * np.arange(1, len(order) + 1) / len(order)
+    found = np.zeros(len(order), bool)
+    if passed.any():
+        found[order[: int(np.flatnonzero(passed)[-1]) + 1]] = True
+    return found
 
 
 def suspicion(verdicts: PairVerdicts, skills: Skills, *, num_draws: int = 2000, seed: int = 0) -> Suspicion:

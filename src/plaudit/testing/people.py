@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plaudit.runs.seeds import spawn_seed
 from plaudit.schemas.conversation import Messages, assistant, prompt_id
@@ -41,12 +42,16 @@ class SimulatedPerson:
                 seen = np.asarray(utilities, dtype=float)
             case Manner.ADVERSARY:
                 seen = -np.asarray(utilities, dtype=float)
-        felt = seen + self.noise * generator.standard_normal(len(utilities))
-        order = np.argsort(-felt, kind="stable")
-        ranks = np.zeros(len(utilities), dtype=int)
-        for place, (before, here) in enumerate(pairwise(order), start=1):
-            ranks[here] = ranks[before] if felt[before] - felt[here] < self.tie else place
-        return tuple(int(rank) for rank in ranks)
+        return ranks_of(seen + self.noise * generator.standard_normal(len(utilities)), self.tie)
+
+
+def ranks_of(felt: NDArray[np.float64], tie: float) -> tuple[int, ...]:
+    """One rank an answer, 0 best: how many are felt to be better. Neighbours in that order closer than `tie` share one."""
+    order = np.argsort(-felt, kind="stable")
+    ranks = np.zeros(len(felt), dtype=int)
+    for place, (before, here) in enumerate(pairwise(order), start=1):
+        ranks[here] = ranks[before] if felt[before] - felt[here] < tie else place
+    return tuple(int(rank) for rank in ranks)
 
 
 def default_panel() -> tuple[SimulatedPerson, ...]:

@@ -1,0 +1,158 @@
+"""A store is made where there is none, and refused where it cannot be relied on; nothing is changed then."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, inspect, text
+
+from plaudit.store import StoreError, open_store
+from plaudit.store.engine import make_engine, parsed_url
+from plaudit.store.errors import UnavailableError, WrongVersionError
+from plaudit.store.ids import new_id
+from plaudit.store.opening import migrate, newest_version
+from plaudit.store.tables import Table
+
+
+def test_the_migrations_make_the_tables(address: str, tmp_path: Path) -> None:
+    """Exactly those that the code knows: no column, index or constraint more or less."""
+    with closing(open_store(address, keys=tmp_path)) as store, store.database.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
+        assert set(inspect(connection).get_table_names()) == {*Table.metadata.tables, "alembic_version"}
+
+
+def test_opening_twice_makes_it_once(address: str, tmp_path: Path) -> None:
+    with closing(open_store(address, keys=tmp_path)) as store:
+        store.projects.create("p")
+    with closing(open_store(address, keys=tmp_path, create=False)) as store:
+        assert store.projects.named("p").guideline_version == 1
+
+
+def test_many_processes_may_open_a_new_store_at_once(address: str, tmp_path: Path) -> None:
+    code = """if True:
+        import sys
+        from plaudit.store import open_store
+        open_store(sys.argv[1], keys=sys.argv[2]).projects.create(sys.argv[3])
+    """
+    openers = [
+        subprocess.Popen([sys.executable, "-c", code, address, str(tmp_path), f"p{number}"]) for number in range(4)
+    ]
+    assert [opener.wait(timeout=120) for opener in openers] == [0] * 4
+    with closing(open_store(address, keys=tmp_path)) as store:
+        assert all(store.projects.named(f"p{number}") for number in range(4))
+
+
+def at_version(address: str, version: str) -> None:
+    engine = make_engine(parsed_url(address))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+    engine.dispose()
+
+
+def test_a_store_of_a_newer_plaudit_is_left_alone(address: str, tmp_path: Path) -> None:
+    open_store(address, keys=tmp_path).close()
+    at_version(address, "9999")
+    with pytest.raises(WrongVersionError, match="of version 9999, which this plaudit does not know"):
+        open_store(address, keys=tmp_path)
+    engine = make_engine(parsed_url(address))
+    with pytest.raises(WrongVersionError, match="newer one"):
+        migrate(engine)
+    engine.dispose()
+
+
+def test_migrating_what_is_up_to_date_changes_nothing(address: str, tmp_path: Path) -> None:
+    open_store(address, keys=tmp_path).close()
+    engine = make_engine(parsed_url(address))
+    assert migrate(engine) == (newest_version(), newest_version())
+    engine.dispose()
+
+
+def test_somebody_elses_database_is_left_alone(address: str, tmp_path: Path) -> None:
+    engine = create_engine(parsed_url(address))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE invoices (id INTEGER)"))
+    engine.dispose()
+    with pytest.raises(StoreError, match="holds other tables than plaudit's"):
+        open_store(address, keys=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("sqlite://", "a store in memory would lose people's answers"),
+        ("sqlite:///:memory:", "a store in memory would lose people's answers"),
+        ("mysql://localhost/x", "'mysql' is not supported"),
+        ("plaudit.db", "is no address of a store"),
+        ("sqlite:////no/such/folder/x.db", "no folder /no/such/folder"),
+        ("postgresql://localhost/x", "name the folder for people's keys"),
+    ],
+)
+def test_addresses_that_are_none(url: str, says: str) -> None:
+    with pytest.raises(StoreError, match=says):
+        open_store(url)
+
+
+def test_a_store_that_is_not_there_is_not_made_unasked(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no store"):
+        open_store(f"sqlite:///{tmp_path / 'x.db'}", create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_does_not_answer(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError, match="is the server running"):
+        open_store("postgresql://nobody:secret@127.0.0.1:1/x", keys=tmp_path)
+
+
+def test_the_password_is_not_told(tmp_path: Path) -> None:
+    with pytest.raises(UnavailableError) as caught:
+        open_store("postgresql://nobody:secret@127.0.0.1:1/x", keys=tmp_path)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_text("hello " * 100)
+    with pytest.raises(UnavailableError, match="the file is something else, or damaged"):
+        open_store(f"sqlite:///{tmp_path / 'x.db'}")
+    assert (tmp_path / "x.db").read_text() == "hello " * 100
+
+
+def test_a_read_only_server_says_so(new_address: Callable[[str], str], tmp_path: Path) -> None:
+    address = new_address("postgresql")
+    open_store(address, keys=tmp_path).close()
+    engine = create_engine(parsed_url(address), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        name = parsed_url(address).database
+        connection.execute(text(f"ALTER DATABASE {name} SET default_transaction_read_only = on"))
+    engine.dispose()
+    with closing(open_store(address, keys=tmp_path)) as store, pytest.raises(UnavailableError, match="read-only"):
+        store.projects.create("p")
+
+
+def test_a_full_disk_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    """A limit on the database's size in place of the disk's."""
+    with closing(open_store(f"sqlite:///{tmp_path / 'x.db'}")) as store:
+        store.projects.create("first")
+        with closing(store.database.engine.raw_connection()) as raw:
+            raw.cursor().execute("PRAGMA max_page_count = 1")  # As many as there are now.
+        with pytest.raises(
+            UnavailableError, match="is full: free some space; what was not acknowledged was not written"
+        ):
+            store.projects.create("second", guidelines="x" * 500_000)
+        assert store.projects.named("first")
+        with pytest.raises(StoreError, match="no project 'second'"):
+            store.projects.named("second")
+
+
+def test_ids_rise_and_are_of_version_7() -> None:
+    names = [new_id() for _ in range(3000)]
+    assert names == sorted(set(names))
+    assert {uuid.UUID(name).version for name in names} == {7}
+    assert {uuid.UUID(name).variant for name in names} == {uuid.RFC_4122}
