@@ -149,7 +149,13 @@ def train(config: DPOConfig, records: Sequence[Ranking | Comparison | Preference
     device = device_for(config.device)
     policy = load_policy(config.model, config.train, precision=config.precision, device=device)
     run = RunDirectory.create(
-        config.out, command="dpo", config=asdict(config), seed=config.seed, resume=config.resume, may_change={"resume"}
+        config.out,
+        command="dpo",
+        config=asdict(config),
+        seed=config.seed,
+        resume=config.resume,
+        may_change={"resume"},
+        parent=config.model,
     )
     with run:
         run.log(f"{len(groups)} prompts, {len(data.targets)} training pairs")

@@ -253,7 +253,13 @@ def train(
     ppo = assembled(config, prompts, scorer, demonstrations, interlocutor)
     monitor = HackingMonitor.on(config.monitor, ppo.actor, held_prompts, judge)
     run = RunDirectory.create(
-        config.out, command="ppo", config=asdict(config), seed=config.seed, resume=config.resume, may_change={"resume"}
+        config.out,
+        command="ppo",
+        config=asdict(config),
+        seed=config.seed,
+        resume=config.resume,
+        may_change={"resume"},
+        parent=config.model,
     )
     with run:
         metrics = run_steps(ppo, config, run, monitor)

@@ -74,6 +74,7 @@ def train(config: PretrainConfig, documents: Sequence[Document]) -> SFTResult:
         seed=config.seed,
         resume=config.resume,
         may_change={"resume"},
+        parent=config.model,
     )
     pad_id = tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0
     with run:

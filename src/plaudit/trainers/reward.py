@@ -217,6 +217,7 @@ def train(config: RewardConfig, records: Sequence[Ranking | Comparison | Prefere
         seed=config.seed,
         resume=config.resume,
         may_change={"resume"},
+        parent=config.model,
     )
     with run:
         run.log(f"{len(groups)} prompts, {len(data.targets)} training pairs, {len(held_groups)} prompts held out")

@@ -221,6 +221,7 @@ def train(
         seed=config.seed,
         resume=config.resume,
         may_change={"resume"},
+        parent=config.model,
     )
     with run:
         metrics = run_steps(rloo, config, run, monitor)

@@ -124,7 +124,13 @@ def train(config: SFTConfig, demonstrations: Sequence[Demonstration]) -> SFTResu
     policy = load_policy(config.model, config.train, precision=config.precision, device=device)
     is_held = held_out([prompt_id(record.prompt) for record in kept], config.validation_frac, config.seed)
     run = RunDirectory.create(
-        config.out, command="sft", config=asdict(config), seed=config.seed, resume=config.resume, may_change={"resume"}
+        config.out,
+        command="sft",
+        config=asdict(config),
+        seed=config.seed,
+        resume=config.resume,
+        may_change={"resume"},
+        parent=config.model,
     )
     with run:
         run.log(f"{len(rows)} demonstrations ({sum(is_held)} held out), {len(demonstrations) - len(rows)} dropped")

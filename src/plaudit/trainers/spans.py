@@ -176,6 +176,7 @@ def train(config: SpansConfig, records: Sequence[Highlights]) -> SpansResult:
         seed=config.seed,
         resume=config.resume,
         may_change={"resume"},
+        parent=config.model,
     )
     with run:
         run.log(f"{len(found)} marked answers ({is_held.sum()} held out), {len(records) - len(found)} too long")
