@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def changed(row: dict[str, Any], place: Sequence[Any], value: object) -> dict[str, Any]:
+    """A copy of the row with another value at this place, given by keys and positions from the outside in."""
+    copied = copy.deepcopy(row)
+    at: Any = copied
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    return copied
 
 
 @pytest.fixture

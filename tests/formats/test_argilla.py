@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from plaudit.formats import Shape, argilla, open_records, write_records
 from plaudit.schemas.conversation import assistant, user
 from plaudit.schemas.errors import PlauditError, RowError
 from plaudit.schemas.feedback import Comparison, Document, Ranking, Rating, Verdict
+from tests.formats.conftest import changed
 
 Written = Callable[..., Path]
 NOT_SAID = "whether a response was submitted: a nested export does not say, it may be a draft (flatten it to be sure)"
@@ -214,11 +214,7 @@ def test_what_would_be_read_as_something_else_is_left_out(tmp_path: Path) -> Non
     ],
 )
 def test_malformed_records(written: Written, row: dict[str, Any], place: list[Any], value: object, field: str) -> None:
-    bad = copy.deepcopy(row)
-    at: Any = bad
-    for key in place[:-1]:
-        at = at[key]
-    at[place[-1]] = value
+    bad = changed(row, place, value)
     with pytest.raises(RowError) as caught:
         open_records(written(row, bad), shape="argilla")
     assert (caught.value.line, caught.value.field) == (2, field)

@@ -15,6 +15,7 @@ from plaudit.schemas.conversation import Message, Role, assistant, user
 from plaudit.schemas.errors import PlauditError, RowError
 from plaudit.schemas.feedback import Comparison, Document, Ranking, Verdict
 from plaudit.schemas.preference import preference_group
+from tests.formats.conftest import changed
 
 Written = Callable[..., Path]
 PAIR = {"from_name": "c", "to_name": ["x", "y"], "type": "pairwise", "value": {"selected": "left"}}
@@ -259,11 +260,7 @@ def test_other_kinds_are_refused(tmp_path: Path) -> None:
 def test_malformed_tasks_give_no_records_at_all(
     written: Written, row: dict[str, Any], place: list[Any], value: object, field: str
 ) -> None:
-    bad = copy.deepcopy(row)
-    at: Any = bad
-    for key in place[:-1]:
-        at = at[key]
-    at[place[-1]] = value
+    bad = changed(row, place, value)
     with pytest.raises(RowError) as caught:
         open_records(written(row, bad), shape="label-studio")
     assert (caught.value.line, caught.value.field) == (2, field)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from plaudit.formats import open_records, open_webui, write_records
 from plaudit.schemas.conversation import assistant, user
 from plaudit.schemas.errors import PlauditError, RowError
 from plaudit.schemas.feedback import Rating
+from tests.formats.conftest import changed
 
 Written = Callable[..., Path]
 
@@ -96,11 +96,7 @@ MESSAGES = ["snapshot", "chat", "chat", "history", "messages"]
 )
 def test_malformed_feedback(golden: Path, written: Written, place: list[str], value: object, field: str) -> None:
     good = rows(golden)[0]
-    bad = copy.deepcopy(good)
-    at: Any = bad
-    for key in place[:-1]:
-        at = at[key]
-    at[place[-1]] = value
+    bad = changed(good, place, value)
     with pytest.raises(RowError) as caught:
         open_records(written(good, bad))
     assert (caught.value.line, caught.value.field) == (2, field)

@@ -77,8 +77,8 @@ MUTATIONS = [
     Mutation(
         "places are taken for answers",
         "store/judgements.py",
-        "            mended = judgement.unshuffled(order_of(assignment))\n            check_fit",
-        "            mended = judgement\n            check_fit",
+        "            mended = judgement.unshuffled(order_of(assignment))\n",
+        "            mended = judgement\n",
         JUDGEMENTS,
     ),
     Mutation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -57,7 +57,6 @@ class Clock:
     """Milliseconds, as the test says."""
 
     now: int = 1_800_000_000_000
-    steps: list[int] = field(default_factory=list)
 
     def __call__(self) -> int:
         return self.now

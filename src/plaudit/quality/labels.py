@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plaudit.schemas.conversation import Messages, canonical_json
+from plaudit.schemas.conversation import messages_json
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison, Ranking
 from plaudit.schemas.preference import Pair, PreferenceGroup, pooled, preference_group
@@ -91,9 +91,5 @@ def weighed_preferences(
 
 def _key(group: PreferenceGroup, pair: Pair) -> tuple[_PairKey, bool]:
     """A name for two answers to a prompt in whatever order they stand, and whether `pair` has them the other way round."""
-    a, b = _text(group.completions[pair.a]), _text(group.completions[pair.b])
-    return (_text(group.prompt), min(a, b), max(a, b)), a > b
-
-
-def _text(messages: Messages) -> str:
-    return canonical_json([message.model_dump(mode="json") for message in messages])
+    a, b = messages_json(group.completions[pair.a]), messages_json(group.completions[pair.b])
+    return (messages_json(group.prompt), min(a, b), max(a, b)), a > b

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from pydantic import JsonValue, ValidationError
 
-from plaudit.runs.files import full_disk_explained, replace_file, write_json
+from plaudit.runs.files import full_disk_explained, replace_file, sync_folder, write_json
 from plaudit.schemas.conversation import canonical_json
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord
@@ -125,15 +124,7 @@ def _put(folder: Path, snapshot: DatasetSnapshot, contents: Mapping[str, list[by
             write_json(partial / "manifest.json", snapshot)
             partial.chmod(0o755)  # mkdtemp keeps others out; a snapshot is as readable as any folder
             partial.replace(folder)
-            _sync(folder.parent)
+            sync_folder(folder.parent)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -87,10 +87,14 @@ def canonical_json(value: JsonValue) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def messages_json(messages: Sequence[Message]) -> str:
+    """The canonical JSON of messages: equal texts for equal conversations."""
+    return canonical_json([message.model_dump(mode="json") for message in messages])
+
+
 def prompt_id(prompt: Sequence[Message]) -> str:
     """The name of a prompt: 16 hex digits of the SHA-256 of its canonical JSON. Splits and generators are keyed by it."""
-    text = canonical_json([message.model_dump(mode="json") for message in prompt])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(messages_json(prompt).encode()).hexdigest()[:16]
 
 
 def row_id(row: JsonValue, ordinal: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from plaudit.schemas.conversation import canonical_json
+from plaudit.schemas.conversation import canonical_json, messages_json
 from plaudit.schemas.feedback import Comparison, Correction, Demonstration, Ranking, Rating, Verdict
 
 
@@ -19,7 +19,7 @@ def rankings_of(ratings: Iterable[Rating]) -> list[Ranking]:
     for rating in ratings:
         key = rating.model_dump(mode="json", include={"prompt", "annotator", "source", "minimum", "maximum"})
         answers = groups.setdefault(canonical_json(key), {})
-        answers[canonical_json([message.model_dump(mode="json") for message in rating.completion])] = rating
+        answers[messages_json(rating.completion)] = rating
     return [_ranking(list(answers.values())) for answers in groups.values() if len(answers) > 1]
 
 

@@ -10,22 +10,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, select, text
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from plaudit.schemas.conversation import canonical_json
+from plaudit.store.engine import take_turn
 from plaudit.store.tables import BatchRow, EventRow, JudgementRow, TombstoneRow
 
 FIRST = "0" * 64
 # The actions that the check looks for: a judgement, a batch of them, and what is left of a batch after an erasure.
 JUDGED, IMPORTED, REDUCED = "judge", "import", "reduce"
-_LOCK = 0x706C6175  # One writer at a time at the end of the chain.
 
 
 def record_event(session: Session, at_ms: int, actor: str, action: str, subject: str, digest: str = "") -> None:
     """Appends an event in the session's transaction. Call it last: from here on others wait for the commit."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    take_turn(session.connection())
     session.flush()
     last = session.execute(select(EventRow.seq, EventRow.hash).order_by(EventRow.seq.desc()).limit(1)).first()
     seq, previous = (last.seq + 1, last.hash) if last else (0, FIRST)

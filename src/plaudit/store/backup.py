@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Table as FromTable
 from sqlalchemy.orm import Session
 
 from plaudit.schemas.conversation import Frozen
@@ -148,12 +149,11 @@ def copied(session: Session, target: Database) -> dict[str, int]:
     num_rows = {}
     with target.engine.execution_options(**{WRITES: True}).connect() as connection, connection.begin():
         for table in Table.metadata.sorted_tables:
-            num_rows[table.name] = _copied_table(session, connection, table.name)
+            num_rows[table.name] = _copied_table(session, connection, table)
     return num_rows
 
 
-def _copied_table(session: Session, connection: Connection, name: str) -> int:
-    table = Table.metadata.tables[name]
+def _copied_table(session: Session, connection: Connection, table: FromTable) -> int:
     query = select(table).order_by(*table.primary_key.columns).execution_options(yield_per=_CHUNK)
     num = 0
     with closing(session.execute(query)) as rows:

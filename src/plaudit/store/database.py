@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from plaudit.schemas.conversation import Message, Messages, canonical_json
+from plaudit.schemas.conversation import Message, Messages, messages_json
 from plaudit.store.audit import record_event
 from plaudit.store.engine import reading, writing
 from plaudit.store.errors import UnknownRowError
@@ -54,16 +54,11 @@ class Database:
 
     def sealed(self, owner_id: str | None, messages: Sequence[Message]) -> str:
         """Messages as they are stored."""
-        return self.vault.sealed(owner_id, as_text(messages))
+        return self.vault.sealed(owner_id, messages_json(messages))
 
     def opened(self, owner_id: str | None, stored: str) -> Messages:
         """Stored messages."""
         return _MESSAGES.validate_json(self.vault.opened(owner_id, stored))
-
-
-def as_text(messages: Sequence[Message]) -> str:
-    """The canonical JSON of messages."""
-    return canonical_json([message.model_dump(mode="json") for message in messages])
 
 
 def found(session: Session, table: type[Row], name: str) -> Row:

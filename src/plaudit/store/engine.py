@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -16,15 +16,16 @@ from plaudit.store.errors import StoreError, UnavailableError
 DEFAULT_URL = "sqlite:///plaudit.db"
 _WAIT_S = 60
 WRITES = "plaudit_writes"
+_TURN = 0x706C6175  # "plau"
 
 
-def parsed_url(text: str) -> URL:
+def parsed_url(address: str) -> URL:
     """The address of a store: `sqlite:///FILE` or `postgresql://...`. Raises StoreError for any other."""
     try:
-        url = make_url(text)
+        url = make_url(address)
     except ArgumentError as error:
         raise StoreError(
-            f"{text!r} is no address of a store: write sqlite:///FILE or postgresql://HOST/NAME"
+            f"{address!r} is no address of a store: write sqlite:///FILE or postgresql://HOST/NAME"
         ) from error
     match url.get_backend_name():
         case "sqlite":
@@ -87,19 +88,25 @@ def writing(engine: Engine) -> Iterator[Session]:
         yield session
 
 
+def take_turn(connection: Connection) -> None:
+    """Waits until this transaction is the only one that has taken its turn; on SQLite every writer is alone anyhow."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TURN})
+
+
 @contextmanager
 def faults_explained(engine: Engine) -> Iterator[None]:
     """Turns what a database may suffer into an UnavailableError that says what to do; other errors pass."""
     try:
         yield
     except DBAPIError as error:
-        text = str(error.orig).strip()
-        advice = next((advice for words, advice in _ADVICE.items() if words in text), None)
+        what = str(error.orig).strip()
+        advice = next((advice for words, advice in _ADVICE.items() if words in what), None)
         if advice is None and isinstance(error, OperationalError | InterfaceError):
             advice = "is the server running, and are name and password right? What was not acknowledged was not written"
         if advice is None:
             raise
-        raise UnavailableError(f"the store {engine.url.render_as_string()}: {text}: {advice}") from error
+        raise UnavailableError(f"the store {engine.url.render_as_string()}: {what}: {advice}") from error
 
 
 _NOT_WRITTEN = "what was not acknowledged was not written"

@@ -11,12 +11,12 @@ from pydantic import JsonValue
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from plaudit.schemas.conversation import Message, canonical_json
+from plaudit.schemas.conversation import Message, canonical_json, messages_json
 from plaudit.schemas.judgement import ItemKind, Judgement, misfit
-from plaudit.schemas.tasks import ProjectSettings
-from plaudit.store.database import Database, as_text, found
+from plaudit.store.database import Database, found
 from plaudit.store.errors import InvalidError
 from plaudit.store.ids import new_id
+from plaudit.store.projects import as_project, settings_of
 from plaudit.store.tables import AssignmentRow, CandidateRow, GenerationRow, GoldRow, ItemRow, ProjectRow, PromptRow
 
 
@@ -131,7 +131,7 @@ class Items:
             key = item_key(kind, prompt, answers)
             row = session.scalar(select(ItemRow).where(ItemRow.key == key))
             if row is None:
-                wanted = overlap or ProjectSettings.model_validate(project.settings).overlap
+                wanted = overlap or as_project(project).settings.overlap
                 row = ItemRow(
                     id=new_id(),
                     project_id=project.id,
@@ -167,8 +167,7 @@ class Items:
         """Makes the right judgement known (in the order of the item's answers) and shows the item to everybody from now on."""
         with self.database.write() as session:
             row = found(session, ItemRow, item)
-            settings = ProjectSettings.model_validate(found(session, ProjectRow, row.project_id).settings)
-            check_fit(session, row, judgement, settings)
+            check_fit(session, row, judgement)
             session.merge(
                 GoldRow(
                     item_id=item,
@@ -216,8 +215,9 @@ class Items:
                 raise InvalidError(f"the answer {name} was given to another prompt than {prompt}")
 
 
-def check_fit(session: Session, item: ItemRow, judgement: Judgement, settings: ProjectSettings) -> None:
+def check_fit(session: Session, item: ItemRow, judgement: Judgement) -> None:
     """Raises InvalidError where the judgement does not answer what the item asks."""
+    settings = settings_of(session, item.project_id)
     num_answers = len(candidates(session, item.id))
     if fault := misfit(judgement, ItemKind(item.kind), num_answers, settings.axes, settings.top_k):
         raise InvalidError(fault)
@@ -236,12 +236,12 @@ def candidates(session: Session, item: str) -> list[GenerationRow]:
 
 def prompt_key(project_id: str, messages: Sequence[Message], owner_id: str | None) -> str:
     """What makes a prompt the same as another: its project, its messages and whose it is."""
-    return _hash([project_id, as_text(messages), owner_id])
+    return _hash([project_id, messages_json(messages), owner_id])
 
 
 def answer_key(prompt: str, messages: Sequence[Message], origin: Origin, owner_id: str | None) -> str:
     """What makes an answer the same as another: its prompt, its messages, its model, its author."""
-    return _hash([prompt, as_text(messages), origin.model, origin.model_version, origin.is_truncated, owner_id])
+    return _hash([prompt, messages_json(messages), origin.model, origin.model_version, origin.is_truncated, owner_id])
 
 
 def item_key(kind: ItemKind, prompt: str, answers: Sequence[str]) -> str:

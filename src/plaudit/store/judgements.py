@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from plaudit.store.errors import AlreadyJudgedError, InvalidError, NotAllowedErr
 from plaudit.store.ids import new_id
 from plaudit.store.items import AssignmentState, check_fit
 from plaudit.store.tables import AssignmentRow, ItemRow, JudgementRow
-from plaudit.store.tasks import leased, order_of, settings_of
+from plaudit.store.tasks import check_open, order_of, under_token
 from plaudit.store.vault import Vault
 
 # Words are the person's own, and lie sealed; the rest are numbers and choices.
@@ -61,16 +60,14 @@ class Judgements:
         used for another.
         """
         with self.database.write() as session:
-            assignment = session.get(AssignmentRow, assignment_id, with_for_update=True)
-            if assignment is not None and secrets.compare_digest(assignment.lease_token, lease_token):
-                mended = judgement.unshuffled(order_of(assignment))
-                known = self._known(session, assignment.person_id, client_key, mended)
-                if known is not None:
-                    return known
-            assignment = leased(session, assignment_id, lease_token, self.database.now_ms())
-            item = found(session, ItemRow, assignment.item_id)
+            assignment = under_token(session, assignment_id, lease_token)
             mended = judgement.unshuffled(order_of(assignment))
-            check_fit(session, item, mended, settings_of(session, item.project_id))
+            known = self._known(session, assignment.person_id, client_key, mended)
+            if known is not None:
+                return known
+            check_open(session, assignment, self.database.now_ms())
+            item = found(session, ItemRow, assignment.item_id)
+            check_fit(session, item, mended)
             assignment.state, assignment.draft = AssignmentState.SUBMITTED, None
             return self._write(session, item, assignment.person_id, mended, client_key, assignment_id)
 
@@ -88,7 +85,7 @@ class Judgements:
                 known = self._known(session, person_id, client_key, mended)
                 if known is not None:
                     return known
-                check_fit(session, item, mended, settings_of(session, item.project_id))
+                check_fit(session, item, mended)
                 return self._write(
                     session, item, person_id, mended, client_key, earlier.assignment_id, revision_of=judgement_id
                 )

@@ -10,10 +10,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, inspect, text
+from sqlalchemy import URL, Connection, Engine, inspect
 
 from plaudit.store.database import Database, wall_clock_ms
-from plaudit.store.engine import DEFAULT_URL, WRITES, faults_explained, file_of, make_engine, parsed_url
+from plaudit.store.engine import DEFAULT_URL, WRITES, faults_explained, file_of, make_engine, parsed_url, take_turn
 from plaudit.store.errors import StoreError, WrongVersionError
 from plaudit.store.imports import Imports
 from plaudit.store.items import Items
@@ -24,8 +24,6 @@ from plaudit.store.records import RecordReader
 from plaudit.store.snapshots import SnapshotIndex
 from plaudit.store.tasks import Tasks
 from plaudit.store.vault import Vault
-
-_LOCK = 0x706C6176
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +129,7 @@ def newest_version() -> str:
 def migrate(engine: Engine) -> tuple[str | None, str]:
     """Brings the tables up to date, in one transaction; returns the revisions before and after."""
     with engine.execution_options(**{WRITES: True}).connect() as connection, connection.begin():
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        take_turn(connection)
         before = version(connection)
         _refuse_newer(before)
         if before != newest_version():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from plaudit.schemas.tasks import MemberRole, ProjectSettings
 from plaudit.store.database import Database, found
@@ -29,6 +30,11 @@ def as_project(row: ProjectRow) -> Project:
     """The row as a value."""
     settings = ProjectSettings.model_validate(row.settings)
     return Project(row.id, row.name, settings, row.guidelines, row.guideline_version)
+
+
+def settings_of(session: Session, project_id: str) -> ProjectSettings:
+    """The rules of a project."""
+    return as_project(found(session, ProjectRow, project_id)).settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from plaudit.store.database import Database
 from plaudit.store.items import Origin
 from plaudit.store.judgements import Judgements, Stored
 from plaudit.store.people import TRAINING, consenting
+from plaudit.store.projects import settings_of
 from plaudit.store.questions import Question, records_of
 from plaudit.store.tables import CandidateRow, GenerationRow, ItemRow, PersonRow, PromptRow
-from plaudit.store.tasks import settings_of
 
 _CHUNK = 1000
 MODELS, PROVENANCE = "models", "provenance"

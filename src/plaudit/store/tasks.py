@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, exists, func, select, text, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, text, update
 from sqlalchemy.orm import Session
 
 from plaudit.schemas.judgement import ItemKind
@@ -20,6 +20,7 @@ from plaudit.store.display import Draw, display_order, drawn_from, drawn_lot
 from plaudit.store.errors import AlreadyJudgedError, NotAllowedError, StaleLeaseError, WithdrawnError
 from plaudit.store.ids import new_id
 from plaudit.store.items import AssignmentState, ItemState, candidates
+from plaudit.store.projects import as_project, settings_of
 from plaudit.store.tables import (
     WANTED,
     AssignmentRow,
@@ -57,9 +58,10 @@ class Tasks:
                 raise NotAllowedError(f"{person.pseudonym} is no member of the project {project.name!r}")
             if person.suspended_ms is not None:
                 return EmptyQueue(cause=EmptyCause.SUSPENDED)
-            settings = ProjectSettings.model_validate(project.settings)
+            settings = as_project(project).settings
             _end_expired(session, project_id, now)
-            held = session.scalars(select(AssignmentRow).where(_held_by(project_id, person_id))).first()
+            mine = _of_person(project_id, person_id, AssignmentState.LEASED)
+            held = session.scalars(select(AssignmentRow).where(mine)).first()
             if held is not None:
                 return self._task(session, held, settings)
             num_given = _num_given(session, project_id, person_id)
@@ -125,21 +127,27 @@ def leased(session: Session, assignment_id: str, lease_token: str, now_ms: int) 
 
     Raises StaleLeaseError, AlreadyJudgedError or WithdrawnError.
     """
+    assignment = under_token(session, assignment_id, lease_token)
+    check_open(session, assignment, now_ms)
+    return assignment
+
+
+def under_token(session: Session, assignment_id: str, lease_token: str) -> AssignmentRow:
+    """The assignment that this token was given for, whatever became of it since. Raises StaleLeaseError."""
     assignment = session.get(AssignmentRow, assignment_id, with_for_update=True)
     if assignment is None or not secrets.compare_digest(assignment.lease_token, lease_token):
         raise StaleLeaseError(f"no lease of this token on {assignment_id!r}: ask for the next task")
+    return assignment
+
+
+def check_open(session: Session, assignment: AssignmentRow, now_ms: int) -> None:
+    """Raises StaleLeaseError, AlreadyJudgedError or WithdrawnError where the assignment can be worked on no more."""
     if assignment.state == AssignmentState.SUBMITTED:
         raise AlreadyJudgedError("a judgement was handed in for this task already: correct that one instead")
     if found(session, ItemRow, assignment.item_id).state == ItemState.WITHDRAWN:
         raise WithdrawnError("the item was withdrawn meanwhile: ask for the next task")
     if assignment.state != AssignmentState.LEASED or assignment.expires_ms <= now_ms:
         raise StaleLeaseError("the lease has expired, and somebody else may have the item: ask for the next task")
-    return assignment
-
-
-def settings_of(session: Session, project_id: str) -> ProjectSettings:
-    """The rules of a project."""
-    return ProjectSettings.model_validate(found(session, ProjectRow, project_id).settings)
 
 
 def order_of(assignment: AssignmentRow) -> list[int]:
@@ -147,21 +155,16 @@ def order_of(assignment: AssignmentRow) -> list[int]:
     return [int(str(answer)) for answer in assignment.display_order]
 
 
-def _held_by(project_id: str, person_id: str) -> ColumnElement[bool]:
-    return (
-        (AssignmentRow.person_id == person_id)
-        & (AssignmentRow.project_id == project_id)
-        & (AssignmentRow.state == AssignmentState.LEASED)
+def _of_person(project_id: str, person_id: str, state: AssignmentState) -> ColumnElement[bool]:
+    """Which assignments are this person's in this project and this state."""
+    return and_(
+        AssignmentRow.person_id == person_id, AssignmentRow.project_id == project_id, AssignmentRow.state == state
     )
 
 
 def _num_given(session: Session, project_id: str, person_id: str) -> int:
-    query = select(func.count(AssignmentRow.id)).where(
-        AssignmentRow.person_id == person_id,
-        AssignmentRow.project_id == project_id,
-        AssignmentRow.state == AssignmentState.SUBMITTED,
-    )
-    return session.scalars(query).one()
+    given = _of_person(project_id, person_id, AssignmentState.SUBMITTED)
+    return session.scalars(select(func.count(AssignmentRow.id)).where(given)).one()
 
 
 def _end_expired(session: Session, project_id: str, now_ms: int) -> None:
@@ -259,8 +262,7 @@ def _repetition(session: Session, project: ProjectRow, person_id: str, gap: int)
     earlier = session.scalars(
         select(AssignmentRow)
         .join(ItemRow, ItemRow.id == AssignmentRow.item_id)
-        .where(AssignmentRow.person_id == person_id, AssignmentRow.project_id == project.id)
-        .where(AssignmentRow.state == AssignmentState.SUBMITTED, ItemRow.state == ItemState.OPEN)
+        .where(_of_person(project.id, person_id, AssignmentState.SUBMITTED), ItemRow.state == ItemState.OPEN)
         .where(ItemRow.kind.in_((ItemKind.COMPARISON, ItemKind.RANKING)))
         .order_by(AssignmentRow.id.desc())
         .offset(gap)
