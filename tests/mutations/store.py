@@ -138,6 +138,13 @@ MUTATIONS = [
         IMPORTS,
     ),
     Mutation(
+        "a file that comes again undoes a refusal",
+        "store/imports.py",
+        "            if person_id not in heard\n",
+        "",
+        IMPORTS,
+    ),
+    Mutation(
         "nobody asks whose prompt it is",
         "store/records.py",
         "{stored.person_id, *item.owners} <= agreed",

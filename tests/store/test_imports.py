@@ -150,6 +150,15 @@ def test_without_consent_nobody_learns_from_it(panel: Panel) -> None:
     assert everything(panel, purpose="training") == agreed
 
 
+def test_a_file_that_comes_again_does_not_undo_a_refusal(panel: Panel) -> None:
+    """It says what somebody agreed to once; the person's own last word stands."""
+    panel.store.imports.add(panel.project, every_kind(), source="f", consent="terms")
+    ann = panel.store.people.known_as("f", ["Ann"])["Ann"]
+    panel.store.people.consent(ann, granted=False, basis="letter")
+    panel.store.imports.add(panel.project, every_kind(), source="f", consent="terms")
+    assert {record.id for record in everything(panel, purpose="training")} == {"r", "e", "h"}
+
+
 def test_whose_prompt_it_is_must_agree_too(panel: Panel) -> None:
     store, (owner, writer, judge) = panel.store, panel.people
     prompt = store.items.add_prompt(panel.project, (user("My secret?"),), owner_id=owner)

@@ -108,21 +108,22 @@ class _Import:
         self._judgements(questions, items)
 
     def consent(self, basis: str) -> None:
-        """Everybody met so far agreed to training."""
-        self.session.execute(
-            insert(ConsentRow),
-            [
-                {
-                    "id": new_id(),
-                    "person_id": person_id,
-                    "purpose": TRAINING,
-                    "granted": True,
-                    "basis": basis,
-                    "created_ms": self.batch.created_ms,
-                }
-                for person_id in self.people.values()
-            ],
-        )
+        """Everybody met so far agreed to training, but for those who said something themselves before, whatever it was."""
+        heard = set(self.session.scalars(select(ConsentRow.person_id).where(ConsentRow.purpose == TRAINING)))
+        values = [
+            {
+                "id": new_id(),
+                "person_id": person_id,
+                "purpose": TRAINING,
+                "granted": True,
+                "basis": basis,
+                "created_ms": self.batch.created_ms,
+            }
+            for person_id in self.people.values()
+            if person_id not in heard
+        ]
+        if values:
+            self.session.execute(insert(ConsentRow), values)
 
     def _prompts(self, prompts: Sequence[Messages]) -> list[str]:
         """The id of each prompt."""
