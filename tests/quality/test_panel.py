@@ -13,7 +13,7 @@ from plaudit.schemas.tasks import EmptyQueue
 from plaudit.statistics.agreement import krippendorff_alpha
 from plaudit.store import Store, open_store
 from plaudit.testing.crowd import Annotator, Shown
-from tests.store.conftest import Panel, panel_of
+from tests.store.conftest import Panel, panel_of, same_draws  # noqa: F401 (a fixture)
 
 
 @pytest.fixture

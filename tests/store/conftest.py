@@ -15,6 +15,7 @@ from plaudit.schemas.conversation import assistant, user
 from plaudit.schemas.judgement import ItemKind, Judgement
 from plaudit.schemas.tasks import ProjectSettings, Task
 from plaudit.store import Origin, Store, open_store
+from plaudit.store.display import Draw, drawn_from
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +64,16 @@ class Clock:
 
     def forward(self, seconds: float) -> None:
         self.now += int(seconds * 1000)
+
+
+@pytest.fixture(autouse=True)
+def same_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known answers and repetitions fall on the same tasks in every run, though ids are new each time."""
+
+    def drawn(settings: ProjectSettings, project_id: str, person_id: str, num_given: int) -> Draw:
+        return drawn_from(settings, "project", "person", num_given)
+
+    monkeypatch.setattr("plaudit.store.tasks.drawn_from", drawn)
 
 
 @pytest.fixture

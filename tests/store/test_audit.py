@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from plaudit.store import Store
 from plaudit.store.audit import faults
+from plaudit.store.tables import EventRow
 from tests.store.conftest import Panel
 
 
@@ -43,6 +47,20 @@ def test_what_was_done_behind_its_back_is_found(panel: Panel, told: list[str], s
         bound = text(sabotage)
         session.execute(bound, {"second": told[1]} if ":second" in sabotage else {})
     assert any(says.format(second=told[1]) in fault for fault in found_faults(panel.store))
+
+
+def test_the_log_cannot_be_mended_at_one_place(panel: Panel, told: list[str]) -> None:
+    """Whoever writes an event anew, its hash included, and tells the next one so, has broken the next one's hash."""
+    with panel.store.database.write() as session:
+        event = session.scalars(select(EventRow).where(EventRow.subject == told[0])).one()
+        event.at_ms += 1
+        parts = [event.seq, event.at_ms, event.actor, event.action, event.subject, event.digest, event.previous]
+        text_of_it = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+        event.hash = hashlib.sha256(text_of_it.encode()).hexdigest()
+        after = session.get_one(EventRow, event.seq + 1)
+        after.previous = event.hash
+        number = after.seq
+    assert found_faults(panel.store)[0].startswith(f"event {number} (")
 
 
 def test_a_judgement_put_in_past_the_log_is_found(panel: Panel, told: list[str]) -> None:

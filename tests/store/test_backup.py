@@ -73,7 +73,9 @@ def test_whoever_was_erased_is_erased_again_where_only_the_keys_are_left(panel: 
     assert [erased.person_id for erased in restored.erased] == [person]
 
 
-@pytest.mark.parametrize("damage", ["cut", "altered", "no keys", "no manifest", "rows taken out"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "altered", "no keys", "no manifest", "rows taken out", "a refusal turned round"]
+)
 def test_a_damaged_backup_is_refused(
     panel: Panel, backed_up: Backup, tmp_path: Path, damage: str, new_address: Callable[[str], str]
 ) -> None:
@@ -94,6 +96,10 @@ def test_a_damaged_backup_is_refused(
             store = open_store(f"sqlite:///{database}", keys=folder / "keys")
             with closing(store), store.database.write() as session:
                 session.execute(text("DELETE FROM consent"))
+        case "a refusal turned round":
+            store = open_store(f"sqlite:///{database}", keys=folder / "keys")
+            with closing(store), store.database.write() as session:
+                session.execute(text("UPDATE consent SET granted = NOT granted"))
     with pytest.raises(StoreError, match=r"backup|cannot be trusted"):
         restore(folder, new_address("sqlite"), keys=tmp_path / "new keys")
 

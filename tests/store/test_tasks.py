@@ -8,8 +8,9 @@ import pytest
 
 from plaudit.schemas.conversation import assistant, user
 from plaudit.schemas.judgement import ItemKind, Judgement
-from plaudit.schemas.tasks import EmptyCause, EmptyQueue, Task
+from plaudit.schemas.tasks import EmptyCause, EmptyQueue, ProjectSettings, Task
 from plaudit.store import Origin, Store
+from plaudit.store.display import Draw, drawn_from
 from plaudit.store.errors import AlreadyJudgedError, NotAllowedError, StaleLeaseError, WithdrawnError
 from tests.store.conftest import Clock, Panel, panel_of
 
@@ -224,6 +225,17 @@ def test_over_k_people_every_answer_stands_once_at_every_place(store: Store) -> 
     assert all(sorted(order) == [0, 1, 2, 3, 4] for order in orders)
 
 
+def test_tasks_are_drawn_in_the_shares_that_were_set() -> None:
+    """Over people and over one person's tasks; the standard deviation of a share is 0.003 at most."""
+    settings = ProjectSettings(gold_frac=0.25, repeat_frac=0.1)
+    for names in ([(f"person {n}", 7) for n in range(20_000)], [("one", n) for n in range(20_000)]):
+        drawn = Counter(drawn_from(settings, "project", person, num) for person, num in names)
+        assert drawn[Draw.GOLD] / 20_000 == pytest.approx(0.25, abs=0.0125)
+        assert drawn[Draw.REPEAT] / 20_000 == pytest.approx(0.1, abs=0.0125)
+    onboarding = settings.model_copy(update={"num_onboarding": 3})
+    assert {drawn_from(onboarding, "project", "p", num) for num in range(3)} == {Draw.GOLD}
+
+
 def test_known_answers_come_in_their_share_and_look_like_all_others(store: Store) -> None:
     panel = panel_of(store, 1, overlap=1, gold_frac=0.25)
     for index in range(60):
@@ -268,6 +280,18 @@ def test_gold_that_was_revoked_is_asked_about_again(store: Store) -> None:
     assert cause(store.tasks.next(panel.project, panel.people[0])) is EmptyCause.DONE
     store.items.revoke_gold(item)
     assert panel.task().prompt[0].text == "Question g?"
+
+
+def test_known_answers_use_up_no_judgement_that_is_wanted(store: Store) -> None:
+    panel = panel_of(store, 2, overlap=1, num_onboarding=1)
+    item = panel.item("g")
+    panel.item("q")
+    store.items.set_gold(item, Judgement(verdict="a"), reason="obvious")
+    known = panel.task(0)
+    assert known.prompt[0].text == "Question g?"
+    panel.submit(known)
+    store.items.revoke_gold(item)
+    assert panel.task(1).prompt[0].text == "Question g?"
 
 
 def test_repetitions_come_the_other_way_round_and_count_for_no_overlap(store: Store) -> None:

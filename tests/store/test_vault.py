@@ -35,6 +35,14 @@ def test_one_persons_words_cannot_be_put_under_anothers_name(vault: Vault) -> No
         vault.opened("bob", vault.sealed("ann", "mine"))
 
 
+def test_words_open_with_their_own_key_alone(vault: Vault, tmp_path: Path) -> None:
+    """Another store has a key for somebody of the same id."""
+    other = Vault(tmp_path / "other")
+    other.create("ann")
+    with pytest.raises(StoreError, match="does not fit its key"):
+        other.opened("ann", vault.sealed("ann", "mine"))
+
+
 def test_altered_words_are_told(vault: Vault) -> None:
     sealed = vault.sealed("ann", "mine")
     altered = sealed[:20] + ("A" if sealed[20] != "A" else "B") + sealed[21:]
