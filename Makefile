@@ -47,6 +47,7 @@ docs: .venv/installed-dev        ## the generated parts of docs/
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/tree.py
 	$(BIN)/python docs/results.py
+	$(BIN)/python docs/quality_tables.py
 
 clean:
 	rm -rf .venv build dist

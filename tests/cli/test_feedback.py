@@ -49,7 +49,8 @@ def test_from_a_file_to_a_snapshot_and_on(plaudit: Plaudit, votes: Path) -> None
     assert "comparison" in stats
     assert "votes.jsonl" in stats
     assert "agreement on which answer is better (40 items, ordinal): alpha -0.33 [-0.37, -0.32]" in stats
-    quality = plaudit("feedback", "quality").out
+    quality = plaudit("feedback", "quality", "--settle").out
+    assert "settled 40 pairs of answers; of " in quality
     assert "Nobody is removed" in quality
     assert not {"Ann", "Bob", "Eve"} & set(quality.split())
     made = plaudit("feedback", "snapshot", "--out", "snap")

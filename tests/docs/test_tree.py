@@ -21,3 +21,9 @@ def test_every_module_says_what_it_is() -> None:
     first_line = runpy.run_path(str(ROOT / "docs" / "tree.py"))["first_line"]
     silent = [str(path.relative_to(ROOT)) for path in (ROOT / "src").rglob("*.py") if not first_line(path)]
     assert silent == []
+
+
+def test_the_tables_on_quality_are_those_of_the_committed_figures() -> None:
+    written = (ROOT / "docs" / "quality.md").read_text(encoding="utf-8")
+    assert runpy.run_path(str(ROOT / "docs" / "quality_tables.py"))["updated"](written) == written, "run `make docs`"
+    assert "| 50 |" in written

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plaudit.quality.panel import PersonReport, agreement, pairs_of, people_report
-from plaudit.schemas.feedback import Verdict
+from plaudit.quality.panel import PersonReport, agreement, people_report
 from plaudit.schemas.judgement import ItemKind, Judgement
 from plaudit.schemas.tasks import EmptyQueue
 from plaudit.statistics.agreement import krippendorff_alpha
@@ -77,12 +76,6 @@ def test_sides(store: Store) -> None:
     (person,) = people_report(store, panel.project)
     assert person.left is not None
     assert (person.left.value, person.left.n) == (1.0, 20)
-
-
-def test_rankings_count_by_their_pairs() -> None:
-    assert pairs_of(Judgement(ranks=(0, None, 2, 0))) == {(0, 2): 1.0, (0, 3): 0.5, (2, 3): 0.0}
-    assert pairs_of(Judgement(verdict=Verdict.BOTH_BAD)) == {(0, 1): 0.5}
-    assert pairs_of(Judgement(verdict=Verdict.INCOMPARABLE, reason="r")) == {}
 
 
 def crowd_report(store: Store) -> dict[str, PersonReport]:

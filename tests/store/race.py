@@ -18,8 +18,9 @@ from tests.store.conftest import Panel, panel_of
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went: judgements that were acknowledged, and that are there; kills; seconds."""
+    """How it went: judgements that were acknowledged, and that are there; kills; seconds; who and what it was."""
 
+    panel: Panel
     num_acknowledged: int
     num_stored: int
     num_killed: int
@@ -60,7 +61,7 @@ def raced(
     assert Counter(Counter(row.item_id for row in stored).values()) == {3: num_items}
     with store.database.read() as session:
         assert list(faults(session)) == []
-    return Outcome(len(acknowledged), len(stored), num_killed, seconds)
+    return Outcome(panel, len(acknowledged), len(stored), num_killed, seconds)
 
 
 def _worker(panel: Panel, url: str, keys: Path, scratch: Path, index: int, num_workers: int) -> subprocess.Popen[bytes]:

@@ -5,6 +5,7 @@ Each judgement that the store acknowledged is a line in LOG, written after the a
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import threading
@@ -18,6 +19,11 @@ from plaudit.store import Store, open_store
 from plaudit.store.errors import StaleLeaseError
 
 
+def canary_of(person: str) -> str:
+    """What a person says and nobody else does; it is written nowhere but in their words."""
+    return "canary" + hashlib.sha256(person.encode()).hexdigest()[:16]
+
+
 def judge(store: Store, project: str, person: str, log: int) -> None:
     """Judges until there is nothing left, each judgement sent twice, as clients with a bad line do."""
     while True:
@@ -27,7 +33,7 @@ def judge(store: Store, project: str, person: str, log: int) -> None:
                 return
             time.sleep(0.05)
             continue
-        key, said = uuid.uuid4().hex, Judgement(verdict="a", critique="because")
+        key, said = uuid.uuid4().hex, Judgement(verdict="a", critique=f"because {canary_of(person)}")
         try:
             for _ in range(2):
                 name = store.judgements.submit(task.assignment_id, task.lease_token, said, client_key=key)

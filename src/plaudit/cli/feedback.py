@@ -132,12 +132,18 @@ class FeedbackStats(ProjectSettings):
 class FeedbackQuality(ProjectSettings):
     """Say what is known of each person: known answers, repetitions, sides, time, skill, and whom to look at."""
 
+    settle: bool = False
+    """Keep in the store what each item's judgements come to: P(a is better) of every pair of answers, with its interval."""
+
     def run(self) -> int:
         """Prints a line a person."""
+        from plaudit.quality.consensus import settle
         from plaudit.quality.panel import FALSE_ALARMS, FALSE_FINDS, people_report
 
         with self.opened() as store:
-            people = people_report(store, store.projects.named(self.project).id)
+            project = store.projects.named(self.project).id
+            people = people_report(store, project)
+            pairs = settle(store, project) if self.settle else []
         table = Table("person", "judged", "seconds", "known", "repeated", "first shown", "ties", "right", "p", box=None)
         for one in people:
             mark = "!!" if one.is_flagged_together else "!" if one.is_flagged else ""
@@ -157,6 +163,9 @@ class FeedbackQuality(ProjectSettings):
             f"!: an honest person looks so with chance {FALSE_ALARMS:g}. !!: of those marked so, {FALSE_FINDS:.0%} are honest "
             "on the mean. Nobody is removed: look at what they said."
         )
+        if self.settle:
+            sure = sum(not pair.low <= 0.5 <= pair.high for pair in pairs)
+            print(f"settled {len(pairs):,} pairs of answers; of {sure:,} the 95 % interval says which is better")
         return 0
 
 

@@ -9,7 +9,7 @@ from plaudit.schemas.conversation import messages_json
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison, Ranking
 from plaudit.schemas.preference import Pair, PreferenceGroup, pooled, preference_group
-from plaudit.statistics.skill import PairVerdicts, SkillPrior, inferred_skills
+from plaudit.statistics.skill import PairVerdicts, SkillPrior, Skills, inferred_skills
 from plaudit.statistics.suspicion import suspicion
 
 
@@ -65,19 +65,7 @@ def weighed_preferences(
         raise PlauditError(f"none of the {len(records)} records compares two answers")
     verdicts = PairVerdicts.of(pairs, people, for_a)
     skills = inferred_skills(verdicts, prior=prior, seed=seed)
-    doubts = suspicion(verdicts, skills, seed=seed)
-    known = [
-        Person(
-            name,
-            int(doubts.num_verdicts[i]),
-            float(skills.accuracy[i]),
-            float(doubts.p_value[i]),
-            float(doubts.clicker[i]),
-            float(doubts.liar[i]),
-        )
-        for i, name in enumerate(names)
-        if i < len(skills.skill)
-    ]
+    known = people_of(names, verdicts, skills, seed)
     groups = []
     for group in pooled(map(preference_group, records)):
         targets = []
@@ -87,6 +75,22 @@ def weighed_preferences(
             targets.append(pair.model_copy(update={"target": 1 - chance if flipped else chance}))
         groups.append(group.model_copy(update={"pairs": tuple(targets)}))
     return WeighedPreferences(groups, known)
+
+
+def people_of(names: Sequence[str], verdicts: PairVerdicts, skills: Skills, seed: int) -> list[Person]:
+    """What is known of each person of whom there is a verdict; `names` in the order of their numbers."""
+    doubts = suspicion(verdicts, skills, seed=seed)
+    return [
+        Person(
+            name,
+            int(doubts.num_verdicts[i]),
+            float(skills.accuracy[i]),
+            float(doubts.p_value[i]),
+            float(doubts.clicker[i]),
+            float(doubts.liar[i]),
+        )
+        for i, name in enumerate(names[: len(skills.skill)])
+    ]
 
 
 def _key(group: PreferenceGroup, pair: Pair) -> tuple[_PairKey, bool]:

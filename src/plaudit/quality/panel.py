@@ -10,22 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plaudit.quality.labels import Person, weighed_preferences
-from plaudit.schemas.errors import PlauditError
-from plaudit.schemas.feedback import Comparison, Ranking, Verdict
-from plaudit.schemas.judgement import ItemKind, Judgement
-from plaudit.schemas.preference import pairs_from_ranks
+from plaudit.quality.consensus import Pairs, pairs_of, weighed
+from plaudit.quality.labels import Person
+from plaudit.schemas.feedback import Verdict
 from plaudit.schemas.tasks import PersonKind
 from plaudit.statistics.agreement import Scale, krippendorff_alpha
 from plaudit.statistics.intervals import Estimate, bootstrap_interval, wilson_interval
 from plaudit.statistics.suspicion import flagged_together
-from plaudit.store import Query, Store, Stored
+from plaudit.store import Store, Stored
 
 FALSE_ALARMS, FALSE_FINDS = 0.02, 0.05
 _NUM_RESAMPLES = 200
-_FOR_FIRST = {Verdict.A: 1.0, Verdict.B: 0.0, Verdict.TIE: 0.5, Verdict.BOTH_BAD: 0.5}
-
-Pairs = dict[tuple[int, int], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +56,19 @@ class Agreement:
 
 def people_report(store: Store, project_id: str) -> list[PersonReport]:
     """A line a person, by number of judgements."""
-    rows = _by_person(store, project_id)
+    rows: dict[str, list[Stored]] = defaultdict(list)
+    for row in store.judgements.latest(project_id):
+        rows[row.person_id].append(row)
+    humans = store.people.of_kind(PersonKind.HUMAN)
+    skills = weighed(row for person, said in rows.items() if person in humans for row in said).people
     gold = {item: pairs_of(known) for item, known in store.items.gold(project_id).items()}
     names = store.people.pseudonyms(rows)
-    skills = _skills(store, project_id)
-    tested = [name for name in rows if names[name] in skills]
-    together = flagged_together(np.array([skills[names[name]].p_value for name in tested]), FALSE_FINDS)
-    doubted = {name for name, flag in zip(tested, together, strict=True) if flag}
+    tested = list(skills)
+    together = flagged_together(np.array([skills[person].p_value for person in tested]), FALSE_FINDS)
+    doubted = {person for person, flag in zip(tested, together, strict=True) if flag}
     found = [
-        _report(names[name], said, gold, skills.get(names[name]), is_doubted=name in doubted)
-        for name, said in rows.items()
+        _report(names[person], said, gold, skills.get(person), is_doubted=person in doubted)
+        for person, said in rows.items()
     ]
     return sorted(found, key=lambda person: (-person.num_judgements, person.pseudonym))
 
@@ -92,30 +90,6 @@ def agreement(store: Store, project_id: str, *, seed: int = 0) -> list[Agreement
     found = [_agreement("which answer is better", "ordinal", pairs.values(), seed)]
     found += [_agreement(axis, "interval", values.values(), seed) for axis, values in sorted(ratings.items())]
     return [one for one in found if one is not None]
-
-
-def pairs_of(judgement: Judgement) -> Pairs:
-    """What was said of each pair of answers: 1 for the first, 0 for the second, 0.5 for neither."""
-    if judgement.verdict is not None:
-        return {(0, 1): _FOR_FIRST[judgement.verdict]} if judgement.verdict in _FOR_FIRST else {}
-    return {(pair.a, pair.b): pair.target for pair in pairs_from_ranks(judgement.ranks, 1.0)}
-
-
-def _by_person(store: Store, project_id: str) -> dict[str, list[Stored]]:
-    rows: dict[str, list[Stored]] = defaultdict(list)
-    for row in store.judgements.latest(project_id):
-        rows[row.person_id].append(row)
-    return rows
-
-
-def _skills(store: Store, project_id: str) -> dict[str, Person]:
-    """What the verdicts themselves say of each pseudonym's skill."""
-    query = Query(project_id=project_id, purpose=None, kinds=(ItemKind.COMPARISON, ItemKind.RANKING))
-    records = [record for record in store.records.read(query) if isinstance(record, Comparison | Ranking)]
-    try:
-        return {person.name: person for person in weighed_preferences(records).people}
-    except PlauditError:  # Nobody compared two answers.
-        return {}
 
 
 def _report(

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, inspect
 
+from plaudit.store.consensus import Consensus
 from plaudit.store.database import Database, wall_clock_ms
 from plaudit.store.engine import DEFAULT_URL, WRITES, faults_explained, file_of, make_engine, parsed_url, take_turn
 from plaudit.store.errors import StoreError, WrongVersionError
@@ -66,6 +67,11 @@ class Store:
     def records(self) -> RecordReader:
         """Judgements as records."""
         return RecordReader(self.database)
+
+    @property
+    def consensus(self) -> Consensus:
+        """What judgements come to."""
+        return Consensus(self.database)
 
     @property
     def snapshots(self) -> SnapshotIndex:
