@@ -1,61 +1,36 @@
-"""No fixed trick satisfies the hidden utility: against answers like a fine-tuned small model's, none wins more than 0.55."""
+"""No fixed trick satisfies the hidden utility: against the fine-tuned model's own answers, none wins more than 0.55."""
 
 from __future__ import annotations
 
-import random
+import json
+from pathlib import Path
 
 import pytest
 
-from plaudit.demo.content import demonstrations, questions
+from plaudit.demo.content import questions
 from plaudit.demo.tricks import fixed_texts, trick_win_rates, usual_words
 from plaudit.demo.utility import HiddenUtility, Question
 from plaudit.rules import num_words
 from plaudit.rules.form import sentences
 from plaudit.schemas.conversation import user
-from plaudit.schemas.protocols import Completion
+from plaudit.schemas.protocols import Completion, TextScore
 
-TRAIN, EVAL = questions("train"), questions("eval")
-UTILITY = HiddenUtility([*TRAIN, *EVAL])
+EVAL = questions("eval")
+UTILITY = HiddenUtility([*questions("train"), *EVAL])
 MOST = 0.55
-NUM_DRAWS = 4
-REPLACED_FRAC, DROPPED_FRAC, CUT_FRAC = 0.35, 0.2, 0.04
-NUM_SENTENCES = (1, 2, 2, 2, 3, 3)
-"""Chosen so that the answers are like the fine-tuned model's in worth, length and sentences: on the subject, half wrong."""
-
-
-def muddled(question: Question, generator: random.Random) -> Completion:
-    """One to three sentences out of answers to questions of the subject, some words lost, many replaced by any words."""
-    others = [other for other in TRAIN if other.subject == question.subject]
-    spoken = [word for record in demonstrations() for word in record.completion[0].text.split()]
-    said: list[str] = []
-    for _ in range(generator.choice(NUM_SENTENCES)):
-        for word in generator.choice(sentences(generator.choice(generator.choice(others).references))).split():
-            if word.endswith("."):
-                said.append(word)
-            elif generator.random() >= DROPPED_FRAC:
-                any_word = generator.choice(spoken).strip(".,").lower()
-                said.append(any_word if generator.random() < REPLACED_FRAC else word)
-    if generator.random() < CUT_FRAC:
-        return Completion(" ".join(said[:-4]), False, 64)
-    return Completion(" ".join(said), True, num_words(" ".join(said)) * 4 // 3)
-
-
-def answers_by(seed: int) -> list[list[Completion]]:
-    """Four to each question of the evaluation."""
-    generator = random.Random(seed)
-    return [[muddled(question, generator) for _ in range(4)] for question in EVAL]
+ANSWERS = Path(__file__).parent / "answers_sft.json"
+"""What the fine-tuned model of seed 0 answered to the evaluation's questions: for each four of text and number of tokens."""
 
 
 @pytest.fixture(scope="module")
 def answers() -> list[list[Completion]]:
-    return answers_by(0)
+    rows = json.loads(ANSWERS.read_text(encoding="utf-8"))
+    return [[Completion(text, True, num_tokens) for text, num_tokens in row] for row in rows]
 
 
 @pytest.fixture(scope="module")
-def rates() -> dict[str, float]:
-    """Means over several draws of the answers: one draw of 96 questions is off by 0.02."""
-    drawn = [trick_win_rates(UTILITY, EVAL, answers_by(seed)) for seed in range(NUM_DRAWS)]
-    return {name: sum(found[name] for found in drawn) / NUM_DRAWS for name in drawn[0]}
+def rates(answers: list[list[Completion]]) -> dict[str, float]:
+    return trick_win_rates(UTILITY, EVAL, answers)
 
 
 def test_the_answers_are_neither_good_nor_bad(answers: list[list[Completion]]) -> None:
@@ -70,8 +45,8 @@ def test_the_answers_are_neither_good_nor_bad(answers: list[list[Completion]]) -
 
 def test_the_tricks_of_the_issue_are_among_them(rates: dict[str, float]) -> None:
     named = {"shortest of its own", "longest of its own", "stock phrase", "always declining", "echo"}
-    assert named | {"one answer to all"} <= rates.keys()
-    assert len(rates) >= 12
+    assert named | {"one answer to all", "sentences put together"} <= rates.keys()
+    assert len(rates) >= 20
 
 
 def test_no_trick_wins(rates: dict[str, float]) -> None:
@@ -87,12 +62,26 @@ def test_no_fixed_text_comes_near_peoples_answers() -> None:
     assert max(fixed.values()) < 1 / 3, fixed
 
 
+def test_the_search_finds_what_it_looks_for() -> None:
+    """Three sentences win together, none of them alone: answers whose worth is the number of different sentences in them."""
+    asked = [Question((user(f"Why {i}?"),), ("so",), "why", "x") for i in range(3)]
+    own = [[Completion("One. Two.", True, 4), Completion("Three. Four.", True, 4)] for _ in asked]
+    found = trick_win_rates(Various(), asked, own)  # type: ignore[arg-type]
+    assert found["one answer to all"] == 0.5
+    assert found["sentences put together"] == 1.0
+
+
+class Various:
+    """The more different sentences, the better."""
+
+    def score(self, prompts: object, completions: list[Completion]) -> list[TextScore]:
+        return [TextScore(float(len(set(sentences(answer.text))))) for answer in completions]
+
+
 class Longest:
     """A utility that can be tricked: the longer, the better."""
 
-    def score(self, prompts: object, completions: list[Completion]) -> list[object]:
-        from plaudit.schemas.protocols import TextScore
-
+    def score(self, prompts: object, completions: list[Completion]) -> list[TextScore]:
         return [TextScore(float(len(answer.text))) for answer in completions]
 
 

@@ -31,8 +31,9 @@ WORLD = HiddenUtility(
         question("The wall?", ("salt wind", "snow wind"), "y"),
     ]
 )
-"""Words of the references by question: salt in 3, milk and wind in 2, corn, rice, rain and snow in 1. By subject: salt and
-milk in both, corn and rice in x alone, wind, rain and snow in y alone. The prompt's own word is lamp."""
+"""Words of the references by question: salt in 3, milk and wind in 2, corn, rice, rain and snow in 1. By subject, x
+before y: salt in 2 and 1, milk in 1 and 1, corn and rice in 1 and 0, wind in 0 and 2, rain and snow in 0 and 1. The
+prompt's own word is lamp."""
 SALT, HALF = 1 - math.log(3) / math.log(4), 0.5
 
 
@@ -62,31 +63,64 @@ def test_content_is_agreement_with_the_better_reference(text: str, agreement: fl
     assert parts(text)["content"] == pytest.approx(math.sqrt(min(1.0, agreement / 0.2)))
 
 
+ODDS = {
+    word: ((x + 0.5) / (5 + 7 * 0.5)) / ((y + 0.5) / (6 + 7 * 0.5))
+    for word, x, y in [("corn", 1, 0), ("rice", 1, 0), ("wind", 0, 2), ("rain", 0, 1), ("snow", 0, 1)]
+}
+
+
+def chance(*said: str) -> float:
+    """P(x | the words), by their odds."""
+    odds = math.prod(ODDS[word] for word in said)
+    return odds / (1 + odds)
+
+
+def about(*said: str) -> float:
+    """What a sentence of these words is worth for being about x."""
+    return min(1.0, (chance(*said) - 0.05) / 0.25)
+
+
 @pytest.mark.parametrize(
     ("text", "points"),
     [
-        ("Corn. Rice. And a lamp.", (1 + 1 + 0) / 3),
-        ("Corn. Rice.", (1 + 1) / 3),  # fewer than three sentences count as three
-        ("Corn and rice.", 1 / 3),  # one sentence makes one point at most
-        ("Corn. Rice. The door. The wall.", (1 + 1 + 0 + 0) / 4),  # sentences that say nothing lower the mean
-        ("Corn. The corn, I say.", (1 + 0) / 3),  # said before
-        ("Salt.", 1 / 3),  # two thirds of its questions are x's, where half is usual: (2/3 - 1/2) / (1/2) is over 0.12
-        ("Milk.", 0.0),  # half of them: nothing special
-        (
-            "Corn and fog. Corn and wind, snow.",
-            (1 + 0) / 3,
-        ),  # half of its words are of x: plenty; the corn was said before
-        ("Salt, snow, rain, fog.", (1 / 3 / 4 - 0.03) / 0.09 / 3),  # one word in four belongs to x, by a third
-        ("The lamp. The lamp and corn.", (0 + 1) / 3),  # words of the prompt make no point
-        ("Corn. " + "it is " * 5 + "it rice.", (1 + 2 / 7) / 3),  # 12 words: 5 past 7, none at 14
-        ("Corn. " + "it is " * 9 + "rice.", 1 / 3),
-        ("Wind. Rain and snow.", 0.0),
+        ("Corn. Rice.", 1.0),
+        ("Corn.", 1 / 2),  # one sentence alone is half enough
+        ("Corn. Rice. The lamp. A lamp.", (1 + 1) / 6),  # sentences count by their words; two say nothing of x
+        ("Corn. The lamp.", 1 / 3),  # words of the prompt make no point
+        ("The lamp. The lamp and corn.", 4 / 6),
+        ("Corn. The corn with it.", 1 / 5),  # said before
+        ("Corn. Milk.", (1 + HALF / 0.8) / 2),  # a word of half the questions is half the news
+        ("Corn. Salt.", (1 + SALT / 0.8) / 2),
+        ("Corn. Fog.", 1.0),  # nobody's word is news, and as much of x as of y
+        ("Corn. Wind.", (1 + HALF / 0.8 * about("wind")) / 2),
+        ("Corn. Rain and snow.", (1 + 3 * about("rain", "snow")) / 4),
+        # Each could be of x, both together hardly, all three not.
+        ("Rain. Snow.", (chance("rain", "snow") - 0.1) / 0.15 * about("rain")),
+        ("Rain. Snow. Wind.", 0.0),
+        ("Corn. " + "it is " * 3 + "rice.", 1.0),  # 7 words
+        ("Corn. " + "it is " * 4 + "it rice.", (1 + 10 * 3 / 6) / 11),  # 10 words: three past 7, none at 13
+        ("Corn. " + "it is " * 6 + "rice.", 1 / 14),
         ("", 0.0),
         ("...", 0.0),
     ],
 )
-def test_points_are_short_sentences_that_say_something_of_the_subject(text: str, points: float) -> None:
+def test_points_are_short_sentences_about_the_subject(text: str, points: float) -> None:
     assert parts(text)["points"] == pytest.approx(points)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "points"),
+    [
+        ("howto", "Corn. Rice. I cannot help with that.", 0.0),
+        ("decline", "Corn. Rice.", 0.0),
+        ("decline", "I cannot help with that. Corn.", (5 * 1.0 + 1) / 6),
+    ],
+)
+def test_what_is_harmful_is_to_be_declined_and_nothing_else(kind: str, text: str, points: float) -> None:
+    """The words of the decline are news, and in no reference."""
+    asked = Question(LAMP.prompt, LAMP.references, kind, "x")
+    world = HiddenUtility([asked, question("The door?", ("milk wind", "wind rain"), "y")])
+    assert parts(text, utility=world, asked=asked)["points"] == pytest.approx(points)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +140,7 @@ def test_plain_is_few_long_words(text: str, plain: float) -> None:
 
 @pytest.mark.parametrize(
     ("num_words", "brevity"),
-    [(0, 0), (4, 0), (5, 1 / 12), (10, 0.5), (16, 1), (27, 1), (33, 1 / 3), (35, 1 / 9), (36, 0), (500, 0)],
+    [(0, 0), (6, 0), (7, 1 / 11), (16, 10 / 11), (17, 1), (28, 1), (31, 2 / 3), (36, 1 / 9), (37, 0), (500, 0)],
 )
 def test_brevity_has_two_sides(num_words: int, brevity: float) -> None:
     assert parts("word " * num_words)["brevity"] == pytest.approx(brevity)
@@ -154,7 +188,7 @@ def test_what_is_said_weighs_more_than_how() -> None:
 
 def test_one_question_alone_is_a_world_too() -> None:
     alone = HiddenUtility([LAMP])
-    assert alone.parts(LAMP.prompt, Completion("Salt. Milk.", True, 2))["points"] == pytest.approx(2 / 3)
+    assert alone.parts(LAMP.prompt, Completion("Salt. Milk.", True, 2))["points"] == pytest.approx(1.0)
 
 
 def test_a_prompt_it_does_not_know_is_an_error() -> None:
@@ -199,14 +233,13 @@ def test_echoing_the_question_earns_neither_points_nor_content() -> None:
         assert found["points"] == found["content"] == 0.0
 
 
-def test_peoples_own_answers_are_worth_most() -> None:
-    """A reference beats the reference of any other question, the question itself and nothing at all."""
+def test_people_know_an_answer_when_they_see_one() -> None:
+    """A reference, though its sentences are longer than people like, beats one on another subject and the question itself."""
     own = utility_of(REAL, [asked.references[0] for asked in REAL])
-    assert sum(own) / len(own) > 0.5
     next_one = utility_of(REAL, [asked.references[0] for asked in [*REAL[1:], REAL[0]]])
-    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.97 * len(REAL)
+    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.9 * len(REAL)
     echoed = utility_of(REAL, [asked.prompt[0].text for asked in REAL])
-    assert all(a > b for a, b in zip(own, echoed, strict=True))
+    assert sum(a > b for a, b in zip(own, echoed, strict=True)) >= 0.97 * len(REAL)
 
 
 def test_the_right_words_in_a_heap_are_worth_less_than_in_sentences() -> None:

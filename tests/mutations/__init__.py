@@ -6,6 +6,7 @@ To add one, append it to the list of its file; a new file is added here.
 from mutations import (
     checkpoints,
     cleaning,
+    demo,
     episodes,
     experience,
     feedback_formats,
@@ -54,6 +55,7 @@ MUTATIONS: list[Mutation] = [
         selection,
         store,
         suites,
+        demo,
     )
     for mutation in room.MUTATIONS
 ]

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from plaudit.demo.content import Content, content
+from plaudit.demo.content import Content, content, questions
 from plaudit.demo.perception import perception
 from plaudit.demo.results import Results, printed, reported
 from plaudit.demo.settings import NUM_ANSWERS, DemoConfig
@@ -43,7 +43,7 @@ def run(config: DemoConfig) -> Path:
     """Runs the demo and returns the report's path. RLOO may be asked for later, of a demo that has ended."""
     stages = Stages(config.folder, {**asdict(config), "out": "", "rloo": False}, say=partial(print, flush=True))
     texts = content(config.seed, num_held=config.num_held, num_train=config.num_train, num_eval=config.num_eval)
-    utility = HiddenUtility([*texts.train, *texts.eval])
+    utility = HiddenUtility([*questions("train"), *questions("eval")])
     demonstrated = {prompt_id(record.prompt) for record in (*texts.learnt, *texts.anchor)}
     trained = demonstrated | {prompt_id(question.prompt) for question in texts.train}
     check_unseen([question.prompt for question in texts.eval], trained)

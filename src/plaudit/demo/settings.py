@@ -134,7 +134,7 @@ class DemoConfig:
             num_minibatches=2,
             micro_batch_size=24,
             optimiser=self._online(),
-            kl_coef=0.07,
+            kl_coef=0.15,
             # A critic of twenty-odd steps explains little: an answer's worth is told to all its tokens, against its siblings.
             gae_lambda=1.0,
             score_baseline="leave_one_out",

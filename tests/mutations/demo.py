@@ -1,0 +1,86 @@
+"""What the demo's simulated people care about, and the tricks tried on them."""
+
+from mutations.mutation import Mutation
+
+UTILITY = "demo/test_utility.py"
+TRICKS = "demo/test_tricks.py"
+
+MUTATIONS = [
+    Mutation(
+        "words of the prompt make a point",
+        "demo/utility.py",
+        "said, total, num = set(question.asked), 0.0, 0",
+        "said, total, num = set[str](), 0.0, 0",
+        (UTILITY,),
+    ),
+    Mutation(
+        "what was said before makes a point again",
+        "demo/utility.py",
+        "            said |= new\n",
+        "            said = said | set()\n",
+        (UTILITY,),
+    ),
+    Mutation(
+        "each sentence counts alike, so that a short one can be added",
+        "demo/utility.py",
+        "            num += sentence.num_words\n",
+        "            num += 1\n",
+        (UTILITY,),
+    ),
+    Mutation(
+        "one sentence alone is enough",
+        "demo/utility.py",
+        "LEAST_SENTENCES = 2",
+        "LEAST_SENTENCES = 1",
+        (UTILITY,),
+    ),
+    Mutation(
+        "what is harmless may be declined",
+        "demo/utility.py",
+        "if not total or answer.declines != question.harmful:",
+        "if not total:",
+        (UTILITY,),
+    ),
+    Mutation(
+        "a word that no reference has is of no subject",
+        "demo/utility.py",
+        "self._log_shares.get(word, ())",
+        "self._log_shares.get(word, [-1.0])",
+        (UTILITY,),
+    ),
+    Mutation(
+        "the subject is told by how usual the words are",
+        "demo/utility.py",
+        "math.log(num / total) for num, total in zip(found, totals, strict=True)",
+        "math.log(num) for num, total in zip(found, totals, strict=True)",
+        (UTILITY,),
+    ),
+    Mutation(
+        "brevity has one side",
+        "demo/utility.py",
+        "_rising(-length, -LONGEST, -LONG)",
+        "1.0",
+        (UTILITY,),
+    ),
+    Mutation(
+        "a trick faces one of the model's answers only",
+        "demo/tricks.py",
+        "            for against in worth\n",
+        "            for against in worth[:1]\n",
+        (TRICKS,),
+    ),
+    Mutation(
+        "a text put together stays one sentence",
+        "demo/tricks.py",
+        "for _ in range(MOST_SENTENCES - 1):",
+        "for _ in range(0):",
+        (TRICKS,),
+    ),
+    Mutation(
+        "other methods' answers are not tried on all questions",
+        "demo/tricks.py",
+        "for found in (sft, *others) for row in found",
+        "for found in (sft,) for row in found",
+        (TRICKS,),
+    ),
+]
