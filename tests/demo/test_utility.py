@@ -236,10 +236,11 @@ def test_echoing_the_question_earns_neither_points_nor_content() -> None:
 def test_people_know_an_answer_when_they_see_one() -> None:
     """A reference, though its sentences are longer than people like, beats one on another subject and the question itself."""
     own = utility_of(REAL, [asked.references[0] for asked in REAL])
+    assert sum(own) / len(own) > 0.45
     next_one = utility_of(REAL, [asked.references[0] for asked in [*REAL[1:], REAL[0]]])
-    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.9 * len(REAL)
+    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.97 * len(REAL)
     echoed = utility_of(REAL, [asked.prompt[0].text for asked in REAL])
-    assert sum(a > b for a, b in zip(own, echoed, strict=True)) >= 0.97 * len(REAL)
+    assert all(a > b for a, b in zip(own, echoed, strict=True))
 
 
 def test_the_right_words_in_a_heap_are_worth_less_than_in_sentences() -> None:

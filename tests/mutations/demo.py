@@ -16,8 +16,8 @@ MUTATIONS = [
     Mutation(
         "what was said before makes a point again",
         "demo/utility.py",
-        "            said |= new\n",
-        "            said = said | set()\n",
+        "            said.update(new)\n",
+        "            said.update(())\n",
         (UTILITY,),
     ),
     Mutation(
@@ -51,8 +51,8 @@ MUTATIONS = [
     Mutation(
         "the subject is told by how usual the words are",
         "demo/utility.py",
-        "math.log(num / total) for num, total in zip(found, totals, strict=True)",
-        "math.log(num) for num, total in zip(found, totals, strict=True)",
+        "math.log(num / total) for num, total in zip(of_word, totals, strict=True)",
+        "math.log(num) for num, total in zip(of_word, totals, strict=True)",
         (UTILITY,),
     ),
     Mutation(
