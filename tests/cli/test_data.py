@@ -16,6 +16,7 @@ from rich.console import Console
 from plaudit.cli.data import DataCheck, DataConvert, DataShow, run
 from plaudit.formats import Shape, open_records
 from plaudit.schemas.errors import PlauditError, RowError
+from plaudit.schemas.feedback import Comparison
 
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"
 
@@ -117,6 +118,16 @@ def test_convert_writes_and_says_what_was_lost(tmp_path: Path) -> None:
         "left out 1 records: a ranking without two answers of different rank",
     ]
     assert len(open_records(tmp_path / "out.jsonl")) == 4
+
+
+def test_convert_writes_ties_both_ways_round_where_asked_to(tmp_path: Path) -> None:
+    path = rows(tmp_path / "r.jsonl", *RANKINGS)
+    text = output_of(DataConvert(file=path, to=Shape.TRL, out=tmp_path / "out.jsonl", ties="half"))
+    assert "ranks (ties)" not in text
+    found = open_records(tmp_path / "out.jsonl").of(Comparison)
+    better = [(record.a[-1].text, record.b[-1].text) for record in found]
+    assert better.count(("abcd", " ")) == better.count((" ", "abcd")) == 2
+    assert len(found) == 4 + 4
 
 
 def test_convert_without_losses(tmp_path: Path) -> None:

@@ -65,6 +65,14 @@ def test_from_a_file_to_a_snapshot_and_on(plaudit: Plaudit, votes: Path) -> None
     assert plaudit("feedback", "export", "--out", "out.jsonl").status == 2
 
 
+def test_ties_are_left_out_of_an_export_of_pairs_or_halved(plaudit: Plaudit, tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "rows.jsonl", comparison(0, "Ann", "tie"), comparison(1, "Ann", "a"))
+    plaudit("feedback", "import", rows, "--consent", "x")
+    plaudit("feedback", "export", "--to", "trl", "--out", "dropped.jsonl")
+    plaudit("feedback", "export", "--to", "trl", "--ties", "half", "--out", "halved.jsonl")
+    assert [len(Path(f"{name}.jsonl").read_text().splitlines()) for name in ("dropped", "halved")] == [1, 3]
+
+
 def test_personal_data_does_not_get_into_a_snapshot(plaudit: Plaudit, tmp_path: Path) -> None:
     row = comparison(0, "Ann", "a")
     row["prompt"] = [{"role": "user", "content": "Write to ann@example.org about it?"}]

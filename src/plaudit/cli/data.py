@@ -75,6 +75,9 @@ class DataConvert:
     """Text around every prompt, which stands in for its `{}`, as in 'Question: {}'."""
     kind: Kind | None = None
     """Write the records of this kind only; needed where the file holds several and the shape holds one."""
+    ties: Literal["drop", "half"] = "drop"
+    """What becomes of a tie where the shape knows a better and a worse answer only: left out and counted, or written both ways
+    round at half its weight."""
     on_error: Literal["raise", "skip"] = "raise"
     """`skip` leaves out rows that cannot be read, and lists them; `raise` stops at the first."""
 
@@ -145,7 +148,7 @@ def convert(config: DataConvert, console: Console) -> int:
         snapshot = make_snapshot(chosen, config.out, filters={"kind": config.kind} if config.kind else None)
         console.print(Text(f"{config.out}: snapshot {snapshot.id} of {len(chosen)} records"), soft_wrap=True)
     else:
-        losses = write_records(chosen, config.out, config.to)
+        losses = write_records(chosen, config.out, config.to, ties=config.ties)
         num_written = len(chosen) - losses.records.total()
         console.print(Text(f"{config.out}: {num_written} records as {config.to}"), soft_wrap=True)
         console.print(Text(str(losses)), soft_wrap=True)

@@ -87,6 +87,9 @@ class FeedbackExport(ProjectSettings):
     """For training only what everybody whose words they are agreed to; for statistics everything."""
     people: tuple[PersonKind, ...] = (PersonKind.HUMAN,)
     """Whose judgements."""
+    ties: Literal["drop", "half"] = "drop"
+    """What becomes of a tie where the shape knows a better and a worse answer only: left out and counted, or written both ways
+    round at half its weight."""
 
     def run(self) -> int:
         """Writes."""
@@ -96,7 +99,7 @@ class FeedbackExport(ProjectSettings):
             project = store.projects.named(self.project)
             query = Query(project_id=project.id, purpose=_PURPOSES[self.purpose], people=self.people)
             records = list(store.records.read(query))
-        losses = write_records(records, self.out, self.to)
+        losses = write_records(records, self.out, self.to, ties=self.ties)
         print(f"{self.out}: {len(records):,} records")
         print(losses)
         return 0
