@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from plaudit.schemas.errors import PlauditError
+from plaudit.trainers.muon import Muon, orthogonalised
 from plaudit.trainers.optimisation import Optimiser, OptimiserConfig, OptimiserKind, Schedule, scheduled
 
 KINDS = list(OptimiserKind)
@@ -92,6 +93,28 @@ def test_muon_moves_a_layers_matrix_along_all_its_directions_alike() -> None:
     assert 0.6 < moved[0, 1].item() < 1.4
     assert 0.6 < moved[1, 0].item() < 1.4
     assert [named[i][1].item() for i in (1, 2)] == pytest.approx([-0.1, -0.1], abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4)], ids=["square", "wide", "tall"])
+def test_muon_is_torchs_but_for_the_rounding_to_bfloat16(shape: tuple[int, int]) -> None:
+    draw = torch.Generator().manual_seed(0)
+    start, gradients = torch.randn(shape, generator=draw), torch.randn(3, *shape, generator=draw)
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    own = Muon([ours], lr=0.1, weight_decay=0.2)
+    reference = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.2, momentum=0.9, adjust_lr_fn="match_rms_adamw")
+    for gradient in gradients:
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        own.step()
+        reference.step()
+    moved = (theirs - start).norm().item()
+    assert (ours - theirs).norm().item() < 0.01 * moved
+    assert not torch.equal(ours, theirs)
+
+
+def test_what_muon_moves_along_has_singular_values_near_one() -> None:
+    found = torch.linalg.svdvals(orthogonalised(torch.randn(40, 60, generator=torch.Generator().manual_seed(1))))
+    assert found.min() > 0.6
+    assert found.max() < 1.25
 
 
 def test_matrices_decay_and_vectors_do_not() -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from plaudit.schemas.errors import PlauditError
+from plaudit.trainers.muon import Muon
 
 
 class OptimiserKind(StrEnum):
@@ -150,10 +151,7 @@ def _torch_optimisers(named: NamedParameters, config: OptimiserConfig) -> list[t
         if not inner:
             return rest
         matrices = [parameter for _, parameter in inner]
-        muon = torch.optim.Muon(
-            matrices, lr=rate, weight_decay=config.weight_decay, momentum=0.9, adjust_lr_fn="match_rms_adamw"
-        )
-        return [muon, *rest]
+        return [Muon(matrices, lr=rate, weight_decay=config.weight_decay), *rest]
     matrices = [parameter for _, parameter in named if parameter.dim() >= 2]
     vectors = [parameter for _, parameter in named if parameter.dim() < 2]
     both = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
