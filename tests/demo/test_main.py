@@ -15,9 +15,13 @@ import pytest
 
 from plaudit.cli.main import main
 from plaudit.demo.content import Content, content, questions
+from plaudit.demo.main import HELD_PANEL_FRAC
 from plaudit.formats.native import read
+from plaudit.formats.splits import split_by_prompt
+from plaudit.quality.labels import weighed_preferences
 from plaudit.runs import installed_versions
 from plaudit.schemas.conversation import prompt_id
+from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Ranking
 from plaudit.testing import default_panel
 
@@ -121,6 +125,34 @@ def test_the_panel_ranked_the_training_questions_only(told: Path) -> None:
     assert ranked <= {prompt_id(question.prompt) for question in questions("train")}
     assert {record.annotator for record in rankings} <= {person.name for person in default_panel()}
     assert all(len(record.completions) == 4 for record in rankings if isinstance(record, Ranking))
+
+
+@pytest.mark.parametrize("stage", ["reward", "dpo"])
+def test_reward_model_and_dpo_learn_what_the_weighed_panel_makes_of_each_pair(
+    stage: str, told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shutil.copytree(told, tmp_path / "out")
+    saved = json.loads((out / "stages.json").read_text(encoding="utf-8"))
+    del saved["stages"][stage]
+    (out / "stages.json").write_text(json.dumps(saved), encoding="utf-8")
+    given: list[object] = []
+
+    def stopped(config: object, records: list[object]) -> None:
+        given.extend(records)
+        raise PlauditError("seen enough")
+
+    monkeypatch.setattr(f"plaudit.demo.main.{stage}.train", stopped)
+    assert main(["demo", "--model", "tiny", "--out", str(out)]) == 2
+    rankings = [record for record in read(out / "rankings.jsonl") if isinstance(record, Ranking)]
+    learnt, _ = split_by_prompt(rankings, HELD_PANEL_FRAC, 0)
+    assert given == weighed_preferences(learnt).groups
+
+
+def test_the_report_says_whom_it_believed(told: Path) -> None:
+    panel = summary_of(told)["panel"]
+    assert list(panel) == [person.name for person in default_panel()]
+    page = (told / "report.html").read_text(encoding="utf-8")
+    assert all(f"{person['num_verdicts']}" in page for person in panel.values())
 
 
 @pytest.mark.parametrize("stage", ["sft", "ppo", "dpo"])

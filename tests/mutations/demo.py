@@ -4,6 +4,8 @@ from mutations.mutation import Mutation
 
 UTILITY = "demo/test_utility.py"
 TRICKS = "demo/test_tricks.py"
+PEOPLE = "demo/test_people.py"
+WHOLE = "demo/test_main.py"
 
 MUTATIONS = [
     Mutation(
@@ -82,5 +84,33 @@ MUTATIONS = [
         "for found in (sft, *others) for row in found",
         "for found in (sft,) for row in found",
         (TRICKS,),
+    ),
+    Mutation(
+        "the reward model takes everybody at their word",
+        "demo/main.py",
+        "reward.train(replace(config.reward(), resume=resume), weighed.groups)",
+        "reward.train(replace(config.reward(), resume=resume), learnt)",
+        (WHOLE,),
+    ),
+    Mutation(
+        "DPO takes everybody at their word",
+        "demo/main.py",
+        "dpo.train(replace(config.dpo(), resume=resume), weighed.groups)",
+        "dpo.train(replace(config.dpo(), resume=resume), learnt)",
+        (WHOLE,),
+    ),
+    Mutation(
+        "the held-out rankings tell who is to be believed",
+        "demo/main.py",
+        "weighed = weighed_preferences(learnt, seed=config.seed)",
+        "weighed = weighed_preferences(rankings, seed=config.seed)",
+        (WHOLE,),
+    ),
+    Mutation(
+        "whoever ranks upside down is said to click",
+        "demo/people.py",
+        "if person.clicker > LIKELY:",
+        "if person.clicker + person.liar > LIKELY:",
+        (PEOPLE,),
     ),
 ]

@@ -282,13 +282,6 @@ MUTATIONS = [
         (OPTIMISATION,),
     ),
     Mutation(
-        "Muon moves embeddings",
-        "trainers/optimisation.py",
-        'return any(part.isdigit() for part in name.split("."))',
-        "return True",
-        (OPTIMISATION,),
-    ),
-    Mutation(
         "fewer minibatches than asked",
         "trainers/minibatches.py",
         "torch.tensor_split(order, num_parts)",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 from plaudit.demo.content import Content, content, questions
+from plaudit.demo.people import people_line
 from plaudit.demo.perception import perception
 from plaudit.demo.results import Results, printed, reported
 from plaudit.demo.settings import NUM_ANSWERS, DemoConfig
@@ -29,6 +31,7 @@ from plaudit.formats.native import read as read_native
 from plaudit.formats.splits import split_by_prompt
 from plaudit.models.load import device_for, load_codec
 from plaudit.models.reward import load_reward_model
+from plaudit.quality.labels import Person, weighed_preferences
 from plaudit.runs import PhaseTimer, read_metrics
 from plaudit.runs.memory import give_memory_back, peak_rss_mb
 from plaudit.runs.stages import Stages
@@ -57,10 +60,12 @@ def run(config: DemoConfig) -> Path:
     stages.run("collect", "answers, ranked by the panel", lambda _: collected_rankings(config, texts.train, utility))
     rankings = [record for record in read_native(config.folder / "rankings.jsonl") if isinstance(record, Ranking)]
     learnt, held = split_by_prompt(rankings, HELD_PANEL_FRAC, config.seed)
+    weighed = weighed_preferences(learnt, seed=config.seed)
+    print(people_line(weighed.people), flush=True)
     stages.run(
         "reward",
         "reward model from the rankings",
-        lambda resume: reward.train(replace(config.reward(), resume=resume), learnt),
+        lambda resume: reward.train(replace(config.reward(), resume=resume), weighed.groups),
     )
     prompts = list({prompt_id(record.prompt): record.prompt for record in learnt}.values())
     stages.run(
@@ -71,7 +76,7 @@ def run(config: DemoConfig) -> Path:
     stages.run(
         "dpo",
         "DPO from the same rankings",
-        lambda resume: dpo.train(replace(config.dpo(), resume=resume), learnt),
+        lambda resume: dpo.train(replace(config.dpo(), resume=resume), weighed.groups),
     )
     stages.run(
         "evaluate",
@@ -85,7 +90,7 @@ def run(config: DemoConfig) -> Path:
         )
     timer = PhaseTimer()
     with timer("figures"):
-        results = _results(config, texts, utility, held, stages)
+        results = _results(config, texts, utility, weighed.people, held, stages)
     results = replace(
         results,
         seconds={**results.seconds, **timer.seconds()},
@@ -134,7 +139,12 @@ def _measure(config: DemoConfig, stage: str, name: str, texts: Content, stages: 
 
 
 def _results(
-    config: DemoConfig, texts: Content, utility: HiddenUtility, held: list[Ranking], stages: Stages
+    config: DemoConfig,
+    texts: Content,
+    utility: HiddenUtility,
+    people: Sequence[Person],
+    held: list[Ranking],
+    stages: Stages,
 ) -> Results:
     """Everything the report shows, computed from what the stages left."""
     judge = ScoreJudge(utility)
@@ -152,6 +162,7 @@ def _results(
     }
     return Results(
         contest=contest(prompts, baseline, entrants, judge, seed=config.seed),
+        people=people,
         quality=quality_on_records(scorer.raw, held),
         tricks=trick_win_rates(utility, texts.eval, baseline.answers, others=[entrant.answers for entrant in entrants]),
         entrants=(baseline, *entrants),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from plaudit.demo.people import people_table
 from plaudit.demo.perception import Perception, perception_table
 from plaudit.demo.settings import DemoConfig
 from plaudit.demo.utility import WEIGHTS
@@ -26,6 +27,7 @@ from plaudit.evaluation.report import Report, write_report
 from plaudit.evaluation.reward_quality import RewardQuality
 from plaudit.evaluation.samples import unpicked_samples
 from plaudit.evaluation.tables import Table, contest_tables, estimate_text, quality_table
+from plaudit.quality.labels import Person
 from plaudit.runs import duration_text, installed_versions
 from plaudit.schemas.conversation import Messages
 
@@ -35,6 +37,7 @@ class Results:
     """What the stages left to tell. `entrants` begins with the SFT model, `curves` are metrics by stage."""
 
     contest: ContestResult
+    people: Sequence[Person]
     quality: RewardQuality | None
     tricks: Mapping[str, float]
     entrants: tuple[Entrant, ...]
@@ -67,6 +70,7 @@ def summary(config: DemoConfig, results: Results) -> dict[str, object]:
         },
         "kl": ppo.kl,
         "kls": {s.name: s.kl for s in results.contest.entrants},
+        "panel": {person.name: asdict(person) for person in results.people},
         "reward_model_accuracy": None if results.quality is None else results.quality.accuracy.value,
         "reward_model_accuracy_ci95": None
         if results.quality is None
@@ -105,9 +109,15 @@ def reported(config: DemoConfig, results: Results) -> Path:
             "answers: by PPO against a reward model, by DPO, and by picking the best of four. All saw the same rankings.",
             f"The judge is the panel's hidden utility ({parts}), asked about {results.contest.num_prompts} questions that "
             "nothing was trained on. Training saw it only through the rankings of eight simulated people, one of whom "
-            "clicks at random and one of whom ranks upside down.",
+            "clicks at random and one of whom ranks upside down; it was not told who, and found out.",
         ),
-        tables=(*contest_tables(results.contest), *quality, perception_table(results.perceived), tricks),
+        tables=(
+            *contest_tables(results.contest),
+            people_table(results.people),
+            *quality,
+            perception_table(results.perceived),
+            tricks,
+        ),
         figures=drawn(
             win_rates_figure(results.contest),
             frontier_figure(

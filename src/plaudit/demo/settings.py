@@ -102,7 +102,7 @@ class DemoConfig:
             model=self.model_of("sft"),
             out=str(self.folder / "reward"),
             train=self.upper,
-            optimiser=OptimiserConfig(learning_rate=1e-3 if self.is_dry else 2e-4),
+            optimiser=OptimiserConfig(learning_rate=1e-3 if self.is_dry else 5e-4),
             epochs=EpochsConfig(num_epochs=2, batch_size=4, micro_batch_size=16, checkpoint=False),
             validation_frac=0.0,
             # The panel ranked the SFT model's own answers, so these are the reference's.

@@ -1,0 +1,36 @@
+"""How Muon moves the matrices of layers."""
+
+from mutations.mutation import Mutation
+
+OPTIMISATION = "trainers/test_optimisation.py"
+
+MUTATIONS = [
+    Mutation(
+        "Muon moves embeddings",
+        "trainers/optimisation.py",
+        'return any(part.isdigit() for part in name.split("."))',
+        "return True",
+        (OPTIMISATION,),
+    ),
+    Mutation(
+        "Muon's momentum does not look ahead",
+        "trainers/muon.py",
+        "orthogonalised(parameter.grad.lerp(buffer, momentum))",
+        "orthogonalised(buffer)",
+        (OPTIMISATION,),
+    ),
+    Mutation(
+        "Muon's steps are as long for every shape",
+        "trainers/muon.py",
+        "math.sqrt(max(parameter.shape))",
+        "math.sqrt(parameter.shape[0])",
+        (OPTIMISATION,),
+    ),
+    Mutation(
+        "Muon's iterations are cut short",
+        "trainers/muon.py",
+        "_NUM_ITERATIONS = 5",
+        "_NUM_ITERATIONS = 3",
+        (OPTIMISATION,),
+    ),
+]
