@@ -15,8 +15,8 @@ MUTATIONS = [
     Mutation(
         "Muon's momentum does not look ahead",
         "trainers/muon.py",
-        "orthogonalised(parameter.grad.lerp(buffer, momentum))",
-        "orthogonalised(buffer)",
+        "ahead = parameter.grad.lerp(buffer, momentum)",
+        "ahead = buffer",
         (OPTIMISATION,),
     ),
     Mutation(
@@ -31,6 +31,20 @@ MUTATIONS = [
         "trainers/muon.py",
         "_NUM_ITERATIONS = 5",
         "_NUM_ITERATIONS = 3",
+        (OPTIMISATION,),
+    ),
+    Mutation(
+        "a rank keeps as many directions as the search looks at",
+        "trainers/muon.py",
+        "u[:, :rank] @ v[:rank] @ basis.T",
+        "u @ v @ basis.T",
+        (OPTIMISATION,),
+    ),
+    Mutation(
+        "the rank of the config is not heard",
+        "trainers/optimisation.py",
+        "rank=config.rank), *rest]",
+        "rank=0), *rest]",
         (OPTIMISATION,),
     ),
 ]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from plaudit.schemas.errors import PlauditError
-from plaudit.trainers.muon import Muon, orthogonalised
+from plaudit.trainers.muon import Muon, leading, orthogonalised
 from plaudit.trainers.optimisation import Optimiser, OptimiserConfig, OptimiserKind, Schedule, scheduled
 
 KINDS = list(OptimiserKind)
@@ -115,6 +115,40 @@ def test_what_muon_moves_along_has_singular_values_near_one() -> None:
     found = torch.linalg.svdvals(orthogonalised(torch.randn(40, 60, generator=torch.Generator().manual_seed(1))))
     assert found.min() > 0.6
     assert found.max() < 1.25
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (60, 40)], ids=["wide", "tall"])
+def test_a_rank_keeps_the_largest_directions_alone_and_makes_them_alike(shape: tuple[int, int]) -> None:
+    """Three directions stand out of noise: what is kept is U V^T over them."""
+    draw = torch.Generator().manual_seed(2)
+    u, _ = torch.linalg.qr(torch.randn(shape[0], 3, generator=draw))
+    v, _ = torch.linalg.qr(torch.randn(shape[1], 3, generator=draw))
+    matrix = u @ torch.diag(torch.tensor([9.0, 5.0, 3.0])) @ v.T + 0.001 * torch.randn(shape, generator=draw)
+    assert torch.allclose(leading(matrix, 3), u @ v.T, atol=1e-2)
+    assert torch.linalg.matrix_rank(leading(matrix, 2), atol=1e-3) == 2
+    assert torch.equal(leading(matrix, 3), leading(matrix, 3))
+
+
+def test_a_rank_above_the_matrix_is_all_of_it() -> None:
+    matrix = torch.randn(4, 6, generator=torch.Generator().manual_seed(3))
+    assert torch.linalg.svdvals(leading(matrix, 9)).tolist() == pytest.approx([1.0] * 4, abs=1e-4)
+
+
+def test_the_rank_of_the_config_is_that_of_the_update() -> None:
+    named = [("layers.0.weight", nn.Parameter(torch.zeros(8, 8))), ("norm.weight", nn.Parameter(torch.zeros(8)))]
+    optimiser = Optimiser(named, OptimiserConfig(kind=OptimiserKind.MUON, learning_rate=0.1, rank=2, **FLAT), 1)
+    draw = torch.Generator().manual_seed(4)
+    for _, parameter in named:
+        parameter.grad = torch.randn(parameter.shape, generator=draw)
+    optimiser.step()
+    assert torch.linalg.matrix_rank(named[0][1].detach(), atol=1e-5) == 2
+    assert named[1][1].detach().count_nonzero() == 8
+
+
+@pytest.mark.parametrize("wrong", [{"rank": 4}, {"rank": -1, "kind": OptimiserKind.MUON}])
+def test_a_rank_is_muons_alone(wrong: dict[str, object]) -> None:
+    with pytest.raises(PlauditError, match="is Muon's alone, and may not be negative"):
+        OptimiserConfig(**wrong)
 
 
 def test_matrices_decay_and_vectors_do_not() -> None:

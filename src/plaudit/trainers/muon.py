@@ -1,4 +1,4 @@
-"""Muon: momentum whose singular values are all made about one, for the matrices of layers."""
+"""Muon: momentum whose singular values, all or the largest, are made about one, for the matrices of layers."""
 
 from __future__ import annotations
 
@@ -31,14 +31,34 @@ def orthogonalised(matrix: Float[Tensor, "M N"]) -> Float[Tensor, "M N"]:
     return (x.T if is_tall else x).to(matrix.dtype)
 
 
+def leading(matrix: Float[Tensor, "M N"], rank: int) -> Float[Tensor, "M N"]:
+    """U V^T over the `rank` largest singular values alone: where the signal is in few directions, the others are noise.
+
+    By subspace iteration from a start that is always the same (Halko et al. 2011, algorithm 4.4, twice).
+    """
+    start = torch.Generator().manual_seed(0)
+    num = min(2 * rank, *matrix.shape)
+    basis = torch.randn(matrix.shape[1], num, generator=start, dtype=matrix.dtype).to(matrix.device)
+    for _ in range(3):
+        basis, _ = torch.linalg.qr(matrix @ basis)
+        basis, _ = torch.linalg.qr(matrix.T @ basis)
+    u, _, v = torch.linalg.svd(matrix @ basis, full_matrices=False)
+    kept: Tensor = u[:, :rank] @ v[:rank] @ basis.T
+    return kept
+
+
 class Muon(torch.optim.Optimizer):
     """Nesterov's momentum, orthogonalised, and as long as AdamW's steps: 0.2 sqrt(max(M, N)) times the rate.
 
     (Jordan et al. 2024; the length is that of Liu et al. 2025, "Muon is scalable for LLM training", eq. 4.)
     """
 
-    def __init__(self, matrices: Iterable[nn.Parameter], lr: float, weight_decay: float, momentum: float = 0.9) -> None:
+    def __init__(
+        self, matrices: Iterable[nn.Parameter], lr: float, weight_decay: float, momentum: float = 0.9, rank: int = 0
+    ) -> None:
+        """`rank` above 0 moves along so many singular directions only, as far along each as the whole would."""
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+        self.rank = rank
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -50,6 +70,7 @@ class Muon(torch.optim.Optimizer):
                     continue
                 buffer = self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
                 buffer.lerp_(parameter.grad, 1 - momentum)
-                direction = orthogonalised(parameter.grad.lerp(buffer, momentum))
+                ahead = parameter.grad.lerp(buffer, momentum)
+                direction = leading(ahead, self.rank) if self.rank else orthogonalised(ahead)
                 parameter.mul_(1 - rate * group["weight_decay"])
                 parameter.add_(direction, alpha=-rate * 0.2 * math.sqrt(max(parameter.shape)))

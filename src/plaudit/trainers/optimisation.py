@@ -47,6 +47,9 @@ class OptimiserConfig:
     """Decoupled decay of matrices; vectors are never decayed."""
     eps: float = 1e-8
     """Adam's and RMSprop's term against division by zero. Larger damps the first updates."""
+    rank: int = 0
+    """Muon's: how many of a matrix's directions an update moves along, the largest. Fewer keep out more of a noisy gradient; 0
+    moves along all."""
     max_grad_norm: float = 1.0
     """Gradients longer than this are scaled down to it."""
 
@@ -55,6 +58,10 @@ class OptimiserConfig:
             raise PlauditError(f"learning_rate must be a positive number, got {self.learning_rate}")
         if not 0 <= self.warmup_frac < 1:
             raise PlauditError(f"warmup_frac must lie in [0, 1), got {self.warmup_frac}")
+        if self.rank < 0 or (self.rank > 0 and self.kind is not OptimiserKind.MUON):
+            raise PlauditError(
+                f"rank = {self.rank} is Muon's alone, and may not be negative: leave it at 0 for {self.kind}"
+            )
         if not self.max_grad_norm > 0:
             raise PlauditError(f"max_grad_norm must be above 0, got {self.max_grad_norm}")
 
@@ -147,11 +154,13 @@ def _torch_optimisers(named: NamedParameters, config: OptimiserConfig) -> list[t
     if config.kind is OptimiserKind.MUON:
         inner = [(name, parameter) for name, parameter in named if _is_of_a_layer(name) and parameter.dim() == 2]
         names = {name for name, _ in inner}
-        rest = _torch_optimisers([x for x in named if x[0] not in names], replace(config, kind=OptimiserKind.ADAMW))
+        rest = _torch_optimisers(
+            [x for x in named if x[0] not in names], replace(config, kind=OptimiserKind.ADAMW, rank=0)
+        )
         if not inner:
             return rest
         matrices = [parameter for _, parameter in inner]
-        return [Muon(matrices, lr=rate, weight_decay=config.weight_decay), *rest]
+        return [Muon(matrices, lr=rate, weight_decay=config.weight_decay, rank=config.rank), *rest]
     matrices = [parameter for _, parameter in named if parameter.dim() >= 2]
     vectors = [parameter for _, parameter in named if parameter.dim() < 2]
     both = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
