@@ -134,6 +134,18 @@ def test_a_rank_above_the_matrix_is_all_of_it() -> None:
     assert torch.linalg.svdvals(leading(matrix, 9)).tolist() == pytest.approx([1.0] * 4, abs=1e-4)
 
 
+@pytest.mark.parametrize("rank", [0, 2], ids=["all directions", "two"])
+def test_muon_moves_bfloat16_weights_as_it_would_in_float32(rank: int) -> None:
+    gradient = torch.randn(6, 9, generator=torch.Generator().manual_seed(5)).bfloat16()
+    moved = []
+    for dtype in (torch.bfloat16, torch.float32):
+        parameter = nn.Parameter(torch.zeros(6, 9, dtype=dtype))
+        parameter.grad = gradient.to(dtype)
+        Muon([parameter], lr=0.1, weight_decay=0.0, rank=rank).step()
+        moved.append(parameter.detach().float())
+    assert torch.allclose(moved[0], moved[1], rtol=0.02, atol=1e-3)
+
+
 def test_the_rank_of_the_config_is_that_of_the_update() -> None:
     named = [("layers.0.weight", nn.Parameter(torch.zeros(8, 8))), ("norm.weight", nn.Parameter(torch.zeros(8)))]
     optimiser = Optimiser(named, OptimiserConfig(kind=OptimiserKind.MUON, learning_rate=0.1, rank=2, **FLAT), 1)

@@ -22,7 +22,7 @@ def orthogonalised(matrix: Float[Tensor, "M N"]) -> Float[Tensor, "M N"]:
     on a processor without bfloat16 products: on a CPU it is float32 here.
     """
     is_tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix if matrix.device.type == "cpu" else matrix.bfloat16()
+    x = matrix.float() if matrix.device.type == "cpu" else matrix.bfloat16()
     x = x.T if is_tall else x
     x = x / x.norm().clamp(min=_EPS)
     for _ in range(_NUM_ITERATIONS):
@@ -34,17 +34,18 @@ def orthogonalised(matrix: Float[Tensor, "M N"]) -> Float[Tensor, "M N"]:
 def leading(matrix: Float[Tensor, "M N"], rank: int) -> Float[Tensor, "M N"]:
     """U V^T over the `rank` largest singular values alone: where the signal is in few directions, the others are noise.
 
-    By subspace iteration from a start that is always the same (Halko et al. 2011, algorithm 4.4, twice).
+    By subspace iteration from a start that is always the same (Halko et al. 2011, algorithm 4.4, three rounds).
     """
     start = torch.Generator().manual_seed(0)
     num = min(2 * rank, *matrix.shape)
-    basis = torch.randn(matrix.shape[1], num, generator=start, dtype=matrix.dtype).to(matrix.device)
+    x = matrix.float()
+    basis = torch.randn(x.shape[1], num, generator=start).to(x.device)
     for _ in range(3):
-        basis, _ = torch.linalg.qr(matrix @ basis)
-        basis, _ = torch.linalg.qr(matrix.T @ basis)
-    u, _, v = torch.linalg.svd(matrix @ basis, full_matrices=False)
+        basis, _ = torch.linalg.qr(x @ basis)
+        basis, _ = torch.linalg.qr(x.T @ basis)
+    u, _, v = torch.linalg.svd(x @ basis, full_matrices=False)
     kept: Tensor = u[:, :rank] @ v[:rank] @ basis.T
-    return kept
+    return kept.to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -68,7 +69,10 @@ class Muon(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
-                buffer = self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
+                state = self.state[parameter]
+                if "momentum_buffer" not in state:
+                    state["momentum_buffer"] = torch.zeros_like(parameter)
+                buffer = state["momentum_buffer"]
                 buffer.lerp_(parameter.grad, 1 - momentum)
                 ahead = parameter.grad.lerp(buffer, momentum)
                 direction = leading(ahead, self.rank) if self.rank else orthogonalised(ahead)
