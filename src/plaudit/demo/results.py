@@ -109,7 +109,7 @@ def reported(config: DemoConfig, results: Results) -> Path:
             "answers: by PPO against a reward model, by DPO, and by picking the best of four. All saw the same rankings.",
             f"The judge is the panel's hidden utility ({parts}), asked about {results.contest.num_prompts} questions that "
             "nothing was trained on. Training saw it only through the rankings of eight simulated people, one of whom "
-            "clicks at random and one of whom ranks upside down; it was not told who, and found out.",
+            "clicks at random and one of whom ranks upside down; it was not told who: the panel's table says what it found.",
         ),
         tables=(
             *contest_tables(results.contest),
