@@ -35,7 +35,7 @@ CPU = torch.device("cpu")
 def known_speed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A speed that costs nothing to measure."""
     if "measure" not in request.node.name:
-        monkeypatch.setattr(doctor, "measured_rates", lambda device: Rates(1e11, 2e10))
+        monkeypatch.setattr(doctor, "measured_rates", lambda device, size=None: Rates(1e11, 2e10, 5e9))
 
 
 def test_a_healthy_model_on_this_machine(plaudit: Plaudit) -> None:
@@ -50,7 +50,7 @@ def test_a_healthy_model_on_this_machine(plaudit: Plaudit) -> None:
         "bfloat16: ",
         "memory: ",
         "disk: ",
-        "speed: 100 GFLOP/s in large matrix products, 20 in those",
+        "speed: 100 GFLOP/s in large matrix products, 20 in those that decode 64 answers, 5 GB/s of memory",
         "model: tiny: 0.1 million parameters",
         "vocabulary: 259 tokens, 259 embeddings",
         "template: answers end with '<|end|>' (2), rows are padded with '<|pad|>' (0)",
@@ -161,6 +161,8 @@ def test_a_models_size_is_that_of_its_weights() -> None:
     assert (size.num_layers, size.width, size.head_parameters) == (2, 64, 259 * 64)
     # The final norm, 64 weights, is counted with the layers.
     assert size.parameters == total
+    # Queries, keys, values, output; gate, up, down.
+    assert size.matrices == ((64, 64), (32, 64), (32, 64), (64, 64), (128, 64), (128, 64), (64, 128))
 
 
 def test_free_memory_is_that_of_the_system() -> None:
@@ -169,9 +171,8 @@ def test_free_memory_is_that_of_the_system() -> None:
 
 
 def test_measured_rates_are_positive() -> None:
-    rates = measured_rates(CPU, width=64)
-    assert rates.large > 1e6
-    assert rates.decoding > 1e6
+    rates = measured_rates(CPU, model_size(model_config("tiny")))
+    assert min(rates.large, rates.decoding, rates.memory) > 1e6
 
 
 def test_gradient_checkpointing_is_in_the_estimates(plaudit: Plaudit) -> None:

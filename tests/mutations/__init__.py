@@ -6,6 +6,7 @@ To add one, append it to the list of its file; a new file is added here.
 from mutations import (
     checkpoints,
     cleaning,
+    costs,
     demo,
     episodes,
     experience,
@@ -44,6 +45,7 @@ MUTATIONS: list[Mutation] = [
         episodes,
         checkpoints,
         experience,
+        costs,
         fits,
         spans,
         trainers,

@@ -188,8 +188,8 @@ MUTATIONS = [
     Mutation(
         "rows are packed however much their attention costs",
         "batches/packing.py",
-        "    if len(of_prompt) * wide * (6 * width + wide) >= len(rows) * plain * (6 * width + plain):\n        return None\n",
-        "",
+        "num_packed * wide * (6 * width + wide) < num_plain * plain * (6 * width + plain)",
+        "True",
         (PACKING,),
     ),
     Mutation(

@@ -36,12 +36,7 @@ class Packing:
 
 
 def packed(rows: TokenRows, width: int) -> Packing | None:
-    """The packing of the rows; None where no rows share a prompt, or where it would not pay.
-
-    `width` is the network's hidden size D. A layer costs a token about 24 D^2 operations, and 4 D for each token of its row
-    in the attention, so a row of n tokens costs in proportion to n (6 D + n): many long answers to a short prompt are better
-    left apart.
-    """
+    """The packing of the rows; None where no rows share a prompt, or where it would not pay in a network of that width."""
     if rows.prompt_index is None:
         return None
     of_prompt: dict[int, list[int]] = {}
@@ -52,9 +47,20 @@ def packed(rows: TokenRows, width: int) -> Packing | None:
     lengths, starts = rows.lengths.tolist(), _answer_starts(rows)
     widths = [starts[group[0]] + sum(lengths[row] - starts[row] for row in group) for group in of_prompt.values()]
     wide, plain = max(widths), rows.token_ids.shape[1]
-    if len(of_prompt) * wide * (6 * width + wide) >= len(rows) * plain * (6 * width + plain):
+    if not packing_pays((len(of_prompt), wide), (len(rows), plain), width):
         return None
     return _laid_out(list(of_prompt.values()), lengths, starts, (rounded_up(wide), plain), rows.token_ids.device)
+
+
+def packing_pays(packed_size: tuple[int, int], plain_size: tuple[int, int], width: int) -> bool:
+    """Whether the packed rows, of so many rows and columns, cost a network less than the plain ones.
+
+    A layer of hidden size D, the `width`, costs a token about 24 D^2 operations, and 4 D for each token of its row in the
+    attention, so a row of n tokens costs in proportion to n (6 D + n): many long answers to a short prompt are better left
+    apart.
+    """
+    (num_packed, wide), (num_plain, plain) = packed_size, plain_size
+    return num_packed * wide * (6 * width + wide) < num_plain * plain * (6 * width + plain)
 
 
 def _answer_starts(rows: TokenRows) -> list[int]:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,10 +14,12 @@ from pathlib import Path
 import torch
 from rich.console import Console
 from rich.text import Text
-from transformers import AutoModelForCausalLM, PretrainedConfig
+from torch import nn
+from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 
 from plaudit.cli.agreement import check_language_model, check_vocabulary
 from plaudit.cli.forecast import Forecast, ModelSize, Rates, ppo_forecast, sft_forecast
+from plaudit.models.anatomy import layers_of
 from plaudit.models.load import device_for, load_codec, multiplies_bfloat16
 from plaudit.models.policy import TrainLayers
 from plaudit.runs import duration_text, installed_versions
@@ -29,6 +31,10 @@ from plaudit.trainers.sft import SFTConfig
 # A program that computes with all its threads shows more; a browser left open shows less.
 _BUSY = 0.8
 _LITTLE_MEMORY, _LITTLE_DISK, _NO_DISK = 4e9, 5e9, 1e9
+# Weights that no cache holds.
+_MEASURED_BYTES = 256e6
+# Whose products are measured where no model is named.
+_SOME_MODEL = ModelSize(16, 4096 * 1024, 0, 1024, ((4096, 1024),))
 
 
 class Health(StrEnum):
@@ -79,17 +85,12 @@ class DoctorCommand:
         """Every check, as it ends."""
         device = device_for(self.device)
         yield from machine(device)
-        rates = measured_rates(device)
-        yield Finding(
-            Health.OK,
-            "speed",
-            f"{rates.large / 1e9:.0f} GFLOP/s in large matrix products, {rates.decoding / 1e9:.0f} in those that decode 64 "
-            "answers",
-        )
         if self.model:
-            yield from self._model_findings(rates, device)
+            yield from self._model_findings(device)
+        else:
+            yield speed_finding(measured_rates(device))
 
-    def _model_findings(self, rates: Rates, device: torch.device) -> Iterator[Finding]:
+    def _model_findings(self, device: torch.device) -> Iterator[Finding]:
         try:
             config = check_language_model(self.model)
             size = model_size(config)
@@ -99,13 +100,16 @@ class DoctorCommand:
         except PlauditError as error:
             yield Finding(Health.FAIL, "model", str(error))
             return
+        rates = measured_rates(device, size)
+        yield speed_finding(rates)
         sft_config, ppo_config = SFTConfig(), PPOConfig()
         sft_config = replace(sft_config, train=self._checkpointed(sft_config.train))
         ppo_config = replace(ppo_config, train=self._checkpointed(ppo_config.train))
         sft = sft_forecast(
             sft_config, size, rates, num_demonstrations=self.num_demonstrations, num_tokens=self.demonstration_tokens
         )
-        ppo = ppo_forecast(ppo_config, size, rates, prompt_tokens=self.prompt_tokens)
+        mixed = ppo_config.precision.is_mixed_on(device)
+        ppo = ppo_forecast(ppo_config, size, rates, prompt_tokens=self.prompt_tokens, mixed=mixed)
         room = free_memory(device)
         epochs, steps = sft_config.epochs.num_epochs, ppo_config.num_steps
         how = ", gradient checkpointing" if self.gradient_checkpointing else ""
@@ -157,6 +161,16 @@ def load_finding(busy: float) -> Finding:
     )
 
 
+def speed_finding(rates: Rates) -> Finding:
+    """How fast this machine is at what a model does."""
+    return Finding(
+        Health.OK,
+        "speed",
+        f"{rates.large / 1e9:.0f} GFLOP/s in large matrix products, {rates.decoding / 1e9:.0f} in those that decode 64 "
+        f"answers, {rates.memory / 1e9:.0f} GB/s of memory",
+    )
+
+
 def free_memory(device: torch.device) -> float | None:
     """Bytes a run may still take; None where the system does not say."""
     if device.type == "cuda":
@@ -172,31 +186,49 @@ def free_memory(device: torch.device) -> float | None:
     return free
 
 
-def measured_rates(device: torch.device, width: int = 1024) -> Rates:
-    """Operations a second of [1024, width] x [width, 4 width] and of [64, width] x [width, 4 width], in the type of `auto`.
+def measured_rates(device: torch.device, size: ModelSize = _SOME_MODEL, num_decoded: int = 64) -> Rates:
+    """How fast products with a model's matrices are in the type of `auto`, and how fast memory is copied.
 
-    The right side is too large for most caches, as a model's weights are.
+    The matrices of a layer are multiplied with 1024 rows, and with `num_decoded` as where so many answers are decoded, each
+    time with other copies of them: a large model's weights do not stay in a cache from one token to the next.
     """
     dtype = torch.bfloat16 if multiplies_bfloat16(device) else torch.float32
-    return Rates(*(_rate(torch.ones(rows, width, device=device, dtype=dtype)) for rows in (1024, 64)))
+    num_weights = sum(rows * columns for rows, columns in size.matrices)
+    num_layers = max(1, min(size.num_layers, int(_MEASURED_BYTES / (num_weights * dtype.itemsize))))
+    layers = [[torch.ones(shape, device=device, dtype=dtype) for shape in size.matrices] for _ in range(num_layers)]
+
+    def rate(num_rows: int) -> float:
+        inputs = {columns: torch.ones(num_rows, columns, device=device, dtype=dtype) for _, columns in size.matrices}
+
+        def products() -> None:
+            for layer in layers:
+                for matrix in layer:
+                    nn.functional.linear(inputs[matrix.shape[1]], matrix)
+
+        return 2.0 * num_rows * num_weights * num_layers / _least_seconds(products, device)
+
+    large, decoding = rate(1024), rate(num_decoded)
+    source = torch.ones(int(_MEASURED_BYTES / 4), device=device)
+    target = torch.empty_like(source)
+    memory = 2 * _MEASURED_BYTES / _least_seconds(lambda: target.copy_(source), device)
+    return Rates(large, decoding, memory)
 
 
-def _rate(left: torch.Tensor, num_tries: int = 5, seconds: float = 0.1) -> float:
+def _least_seconds(work: Callable[[], object], device: torch.device, enough: float = 1.0) -> float:
     """The best of several tries, so that a neighbour's work on the same machine counts for less."""
-    rows, width = left.shape
-    right = torch.ones(width, 4 * width, device=left.device, dtype=left.dtype)
 
-    def products(num: int) -> float:
+    def once() -> float:
         begin = time.perf_counter()
-        for _ in range(num):
-            left @ right
-        if left.device.type == "cuda":
-            torch.cuda.synchronize(left.device)
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
         return time.perf_counter() - begin
 
-    products(1)
-    num = max(1, int(seconds / max(products(1), 1e-7)))
-    return max(2.0 * rows * width * 4 * width * num / products(num) for _ in range(num_tries))
+    once()
+    tries = [once()]
+    while sum(tries) < enough and len(tries) < 20:
+        tries.append(once())
+    return min(tries)
 
 
 def model_size(config: PretrainedConfig) -> ModelSize:
@@ -206,7 +238,19 @@ def model_size(config: PretrainedConfig) -> ModelSize:
     head = model.get_output_embeddings().weight.numel()
     text = config.get_text_config()
     body = sum(p.numel() for p in model.base_model.parameters()) - model.get_input_embeddings().weight.numel()
-    return ModelSize(text.num_hidden_layers, body // text.num_hidden_layers, head, text.hidden_size)
+    return ModelSize(
+        text.num_hidden_layers, body // text.num_hidden_layers, head, text.hidden_size, _matrices(model.base_model)
+    )
+
+
+def _matrices(body: PreTrainedModel) -> tuple[tuple[int, int], ...]:
+    """The shapes of a layer's matrices; some that are usual where the architecture's cannot be told."""
+    try:
+        layer = layers_of(body)[0]
+    except PlauditError:
+        return _SOME_MODEL.matrices
+    found = tuple((len(x), x.shape[1]) for x in layer.parameters() if x.dim() == 2)
+    return found or _SOME_MODEL.matrices
 
 
 def agreement(name: str, config: PretrainedConfig, codec: ChatCodec) -> Iterator[Finding]:

@@ -1,9 +1,13 @@
-"""Roughly how much memory and time a run needs, from the model's size and the measured speed of matrix products."""
+"""How much memory and time a run needs: the arithmetic counted by phase, over the speed of this machine's matrix products.
+
+docs/cost.md explains the counts and shows them beside measured times.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from plaudit.batches.packing import packing_pays
 from plaudit.models.policy import HEAD_CHUNK, TrainLayers
 from plaudit.trainers.ppo_config import PPOConfig
 from plaudit.trainers.sft import SFTConfig
@@ -15,18 +19,25 @@ _RUNTIME_BYTES = 0.6e9
 _LOGIT_COPIES = 3
 # What is kept of a layer for the backward pass, in hidden states: inputs and outputs of norms, attention and feed-forward.
 _STATES_A_LAYER = 20
-# A model reaches about this share of the speed of one large product; the rest goes to attention, norms and overhead.
-_EFFICIENCY = 0.5
+# Adam reads a parameter, its gradient and two moments and writes three of them; clipping and clearing touch the gradient.
+_BYTES_AN_UPDATE = 9 * _FLOAT
+# The share of the products' speed that a model reaches: the rest goes to norms, activations, softmaxes and overhead.
+EFFICIENCY = 0.7
+DECODING_EFFICIENCY = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """Parameter counts: of one layer, and of the output head (which often is the embedding too)."""
+    """Parameter counts: of one layer, and of the output head (which often is the embedding too).
+
+    `matrices` are the layer's, as (outputs, inputs): the products whose speed is measured.
+    """
 
     num_layers: int
     layer_parameters: int
     head_parameters: int
     width: int
+    matrices: tuple[tuple[int, int], ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -47,10 +58,26 @@ class ModelSize:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Measured floating-point operations a second: of large matrix products, and of those that decode a batch of answers."""
+    """Measured speeds: floating-point operations a second of large matrix products, and of those that decode a batch of
+    answers, and bytes a second from and to memory."""
 
     large: float
     decoding: float
+    memory: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Floating-point operations in large products and in those of decoding, and bytes moved."""
+
+    large: float = 0.0
+    decoding: float = 0.0
+    bytes: float = 0.0
+
+    def seconds(self, rates: Rates) -> float:
+        """How long that takes."""
+        large = self.large / (rates.large * EFFICIENCY)
+        return large + self.decoding / (rates.decoding * DECODING_EFFICIENCY) + self.bytes / rates.memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,59 +88,120 @@ class Forecast:
     seconds: float
 
 
-def forward_flops(size: ModelSize, num_layers: int, *, head: bool) -> float:
-    """Operations a token: two for each parameter it meets."""
-    return 2.0 * (num_layers * size.layer_parameters + (size.head_parameters if head else 0))
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """`num` rows of `length` tokens each, as a network reads them."""
+
+    num: float
+    length: float
+
+    def through(self, size: ModelSize, num_layers: int) -> float:
+        """Operations of a forward pass: two for each parameter a token meets, and attention's over the row."""
+        a_token = 2.0 * size.layer_parameters + 4.0 * size.width * self.length
+        return self.num * self.length * num_layers * a_token
 
 
-def training_flops(size: ModelSize, train: TrainLayers) -> float:
-    """Operations a token of an update: forward, and twice that backward, through the layers that learn and the head.
+def head_flops(size: ModelSize, num_tokens: float) -> float:
+    """Operations of the language-model head at so many tokens."""
+    return 2.0 * size.head_parameters * num_tokens
 
-    With gradient checkpointing the layers run forward once more.
+
+def _passes(train: TrainLayers) -> int:
+    """Forward passes that a pass there and back is worth.
+
+    Backward costs one for the inputs' gradient and one for the weights', which adapters do not need; with gradient
+    checkpointing the layers run forward once more.
     """
-    layers = size.num_trained_layers(train)
-    again = forward_flops(size, layers, head=False) if train.gradient_checkpointing else 0.0
-    return 3.0 * forward_flops(size, layers, head=True) + again
+    backward = 1 if train.kind in ("lora", "prefix") else 2
+    return 1 + backward + train.gradient_checkpointing
+
+
+def _head_passes(train: TrainLayers) -> int:
+    return 3 if train.kind == "all" else 2
 
 
 def sft_forecast(
     config: SFTConfig, size: ModelSize, rates: Rates, *, num_demonstrations: int, num_tokens: int
 ) -> Forecast:
-    """For `num_demonstrations` of `num_tokens` tokens each, no epoch cut short."""
-    seen = num_demonstrations * num_tokens
-    frozen = size.num_layers - size.num_trained_layers(config.train)
-    flops = seen * forward_flops(size, frozen, head=False)
-    flops += config.epochs.num_epochs * seen * training_flops(size, config.train)
-    return Forecast(
-        _training_bytes(size, config.train, config.epochs.micro_batch_size * num_tokens),
-        flops / (rates.large * _EFFICIENCY),
+    """For `num_demonstrations` of `num_tokens` tokens each, all of them counted, no epoch cut short."""
+    train, rows = config.train, Rows(num_demonstrations, num_tokens)
+    trained = size.num_trained_layers(train)
+    an_epoch = _passes(train) * rows.through(size, trained)
+    an_epoch += _head_passes(train) * head_flops(size, num_demonstrations * num_tokens)
+    num_updates = config.epochs.num_epochs * -(-num_demonstrations // config.epochs.batch_size)
+    work = Work(
+        large=rows.through(size, size.num_layers - trained) + config.epochs.num_epochs * an_epoch,
+        bytes=num_updates * size.num_trained(train) * _BYTES_AN_UPDATE,
     )
+    memory = _training_bytes(size, train, config.epochs.micro_batch_size * num_tokens)
+    return Forecast(memory, work.seconds(rates))
 
 
-def ppo_forecast(config: PPOConfig, size: ModelSize, rates: Rates, *, prompt_tokens: int) -> Forecast:
-    """For prompts of `prompt_tokens` tokens and answers that reach the length limit.
+def learner_rows(config: PPOConfig, size: ModelSize, prompt_tokens: int, answer_tokens: int) -> Rows:
+    """A step's answers as the learner reads them: side by side behind their prompt where that pays."""
+    k, num_prompts = config.experience.answers_per_prompt, config.experience.prompts_per_step
+    apart = Rows(num_prompts * k, prompt_tokens + answer_tokens)
+    packed = Rows(num_prompts, prompt_tokens + k * answer_tokens)
+    pays = packing_pays((int(packed.num), int(packed.length)), (int(apart.num), int(apart.length)), size.width)
+    return packed if k > 1 and pays else apart
 
-    Deciding a token runs all layers once; then trunk, reference, critic and reward model run over whole rows, and the
-    updates over them `num_epochs` times.
+
+def ppo_work(
+    config: PPOConfig,
+    size: ModelSize,
+    *,
+    prompt_tokens: int,
+    answer_tokens: int,
+    mixed: bool = False,
+    demonstration_tokens: int = 128,
+) -> dict[str, Work]:
+    """The work of one step by phase, as `seconds/...` in metrics.jsonl names them.
+
+    The reward model shares the policy's trunk where there is one. `mixed` is whether matrices are multiplied in bfloat16:
+    then the learner says the old log-probabilities anew.
     """
+    experience, train = config.experience, config.train
+    num_answer_tokens = float(experience.num_answers * answer_tokens)
+    rows, trained = learner_rows(config, size, prompt_tokens, answer_tokens), size.num_trained_layers(train)
+    branch, head = rows.through(size, trained), head_flops(size, num_answer_tokens)
+    # A token that is decided sees the prompt and half of an answer, at the mean.
+    seen = 4.0 * size.width * (prompt_tokens + answer_tokens / 2)
+    decoding = num_answer_tokens * size.num_layers * (2.0 * size.layer_parameters + seen) + head
+    reading = Rows(experience.prompts_per_step, prompt_tokens).through(size, size.num_layers)
+    an_epoch = _passes(train) * branch + _head_passes(train) * head
+    own_critic = branch if config.value == "reward" else 0.0
+    num_updates = config.num_epochs * config.num_minibatches
+    update = config.num_epochs * (an_epoch + 3 * own_critic)
+    if config.ptx_coef > 0:
+        shown = Rows(num_updates * config.ptx_batch_size, demonstration_tokens)
+        update += _passes(train) * shown.through(size, trained)
+        update += _head_passes(train) * head_flops(size, shown.num * shown.length)
+    num_trained = size.num_trained(train) * (2 if own_critic else 1)
+    return {
+        "sample": Work(large=reading, decoding=decoding),
+        "score": Work(large=branch),
+        "old": Work(large=branch + head if mixed else 0.0),
+        "reference": Work(large=branch + head),
+        "value": Work(large=own_critic),
+        "update": Work(large=update, bytes=num_updates * num_trained * _BYTES_AN_UPDATE),
+    }
+
+
+def ppo_forecast(
+    config: PPOConfig, size: ModelSize, rates: Rates, *, prompt_tokens: int, mixed: bool = False
+) -> Forecast:
+    """For prompts of `prompt_tokens` tokens and answers that reach the length limit."""
     experience = config.experience
     answer_tokens = experience.sampling.max_new_tokens
-    num_tokens = experience.num_answers * (prompt_tokens + answer_tokens)
-    trained = size.num_trained_layers(config.train)
-    whole = forward_flops(size, size.num_layers, head=True)
-    decoding = experience.num_answers * answer_tokens * whole
-    large = experience.prompts_per_step * prompt_tokens * whole
-    large += num_tokens * (forward_flops(size, size.num_layers - trained, head=False))
-    large += num_tokens * (3 * forward_flops(size, trained, head=True))
-    large += config.num_epochs * num_tokens * training_flops(size, config.train)
-    seconds = decoding / (rates.decoding * _EFFICIENCY) + large / (rates.large * _EFFICIENCY)
+    phases = ppo_work(config, size, prompt_tokens=prompt_tokens, answer_tokens=answer_tokens, mixed=mixed)
     row = prompt_tokens + answer_tokens
-    kept_activations = num_tokens * size.width * _FLOAT
+    kept_activations = experience.num_answers * row * size.width * _FLOAT
     cache = experience.sampling.batch_size * row * size.num_layers * 2 * size.width * _FLOAT
     # The reference's own layers, and the reward model whole.
     others = (size.num_trained(config.train) + size.parameters) * _FLOAT
     training = _training_bytes(size, config.train, config.micro_batch_size * row)
-    return Forecast(training + others + kept_activations + cache, config.num_steps * seconds)
+    seconds = config.num_steps * sum(work.seconds(rates) for work in phases.values())
+    return Forecast(training + others + kept_activations + cache, seconds)
 
 
 def _training_bytes(size: ModelSize, train: TrainLayers, num_tokens: int) -> float:
