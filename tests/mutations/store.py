@@ -8,6 +8,7 @@ AUDIT = ("store/test_audit.py",)
 IMPORTS = ("store/test_imports.py",)
 ERASURE = ("store/test_erasure.py",)
 BACKUP = ("store/test_backup.py",)
+OPENING = ("store/test_opening.py",)
 VAULT = ("store/test_vault.py",)
 
 MUTATIONS = [
@@ -206,5 +207,26 @@ MUTATIONS = [
         "path.read_bytes()\n        return self._keys[person_id]",
         "path.read_bytes()\n        return b'0' * 32",
         VAULT,
+    ),
+    Mutation(
+        "an older store is opened as it is",
+        "store/opening.py",
+        "    if found == newest_version():\n",
+        "    if found is not None:\n",
+        OPENING,
+    ),
+    Mutation(
+        "a store is never migrated",
+        "store/opening.py",
+        "if before != newest_version():",
+        "if before is None:",
+        OPENING,
+    ),
+    Mutation(
+        "each table is migrated in a transaction of its own",
+        "store/migrations/env.py",
+        "    context.run_migrations()",
+        "    context.get_context().connection.commit()\n    context.run_migrations()",
+        OPENING,
     ),
 ]

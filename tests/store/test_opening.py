@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import uuid
@@ -14,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
-from plaudit.store import StoreError, open_store
+from plaudit.store import StoreError, open_store, opening
 from plaudit.store.engine import make_engine, parsed_url
 from plaudit.store.errors import UnavailableError, WrongVersionError
 from plaudit.store.ids import new_id
@@ -73,6 +74,79 @@ def test_migrating_what_is_up_to_date_changes_nothing(address: str, tmp_path: Pa
     engine = make_engine(parsed_url(address))
     assert migrate(engine) == (newest_version(), newest_version())
     engine.dispose()
+
+
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "next", "{newest}"
+
+
+def upgrade() -> None:
+    op.add_column("project", sa.Column("colour", sa.String(length=8), server_default="green", nullable=False))
+    with op.batch_alter_table("person") as person:
+        person.add_column(sa.Column("shoe_size", sa.Integer()))
+    {then}
+"""
+
+
+def a_plaudit_later(monkeypatch: pytest.MonkeyPatch, folder: Path, then: str = "pass") -> None:
+    """From here on the code is one revision further, which adds two columns."""
+    scripts = folder / f"migrations-{uuid.uuid4().hex}"
+    shutil.copytree(Path(opening.__file__).parent / "migrations", scripts)
+    (scripts / "versions" / "next.py").write_text(NEXT.format(newest=newest_version(), then=then))
+    config = opening._alembic()
+    config.set_main_option("script_location", str(scripts))
+    monkeypatch.setattr(opening, "_alembic", lambda: config)
+
+
+def colours(address: str) -> list[tuple[str, ...]]:
+    engine = make_engine(parsed_url(address))
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text("SELECT name, colour FROM project ORDER BY name"))]
+    engine.dispose()
+    return rows
+
+
+def test_an_older_store_is_refused_until_it_is_migrated(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_store(address, keys=tmp_path)) as store:
+        store.projects.create("p")
+        store.projects.create("q")
+    older = newest_version()
+    a_plaudit_later(monkeypatch, tmp_path)
+    with pytest.raises(
+        WrongVersionError, match=f"older version {older}, this plaudit writes next: make a backup, then"
+    ):
+        open_store(address, keys=tmp_path)
+    engine = make_engine(parsed_url(address))
+    assert migrate(engine) == (older, "next")
+    assert migrate(engine) == ("next", "next")
+    engine.dispose()
+    assert colours(address) == [("p", "green"), ("q", "green")]
+    with closing(open_store(address, keys=tmp_path, create=False)) as store:
+        assert store.projects.named("q").guideline_version == 1
+
+
+def test_a_migration_that_breaks_off_leaves_the_store_as_it_was(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_store(address, keys=tmp_path)) as store:
+        store.projects.create("p")
+    older = newest_version()
+    with monkeypatch.context() as later:
+        a_plaudit_later(later, tmp_path, then="raise KeyboardInterrupt")
+        engine = make_engine(parsed_url(address))
+        with pytest.raises(KeyboardInterrupt):
+            migrate(engine)
+        engine.dispose()
+    with closing(open_store(address, keys=tmp_path, create=False)) as store, store.database.engine.connect() as found:
+        assert opening.version(found) == older
+        assert store.projects.named("p").guideline_version == 1
+        columns = {column["name"] for table in ("project", "person") for column in inspect(found).get_columns(table)}
+        assert not columns & {"colour", "shoe_size"}
 
 
 def test_somebody_elses_database_is_left_alone(address: str, tmp_path: Path) -> None:
