@@ -10,7 +10,7 @@ from scipy.special import expit
 from plaudit.quality.consensus import pairs_of, settle, settled, weighed
 from plaudit.schemas.feedback import Verdict
 from plaudit.schemas.judgement import ItemKind, Judgement
-from plaudit.schemas.tasks import PersonKind
+from plaudit.schemas.tasks import PersonKind, Task
 from plaudit.statistics.skill import PairVerdicts, SkillPrior, inferred_skills
 from plaudit.store import Store, open_store
 from tests.store.conftest import Panel, panel_of, same_draws  # noqa: F401 (a fixture)
@@ -70,6 +70,19 @@ def test_sides_are_told_from_skill(store: Store) -> None:
     assert by_place != pytest.approx(blind.accuracy.tolist(), abs=1e-3)
 
 
+def test_who_is_always_wrong_is_worth_as_much_as_who_is_always_right(store: Store) -> None:
+    panel = panel_of(store, 4, overlap=4)
+    for index in range(30):
+        panel.item(f"q{index}")
+        for person, letter in enumerate("aaab"):
+            say(panel, person, letter)
+    alone = panel.item("alone")
+    say(panel, 3, "b")
+    (found,) = (pair for pair in settle(store, panel.project) if pair.item_id == alone)
+    assert found.chance > 0.7
+    assert found.num_effective > 0.4
+
+
 def test_it_is_kept_and_replaced(store: Store) -> None:
     panel = panel_of(store, 2, overlap=2)
     panel.item("q")
@@ -85,7 +98,14 @@ def test_it_is_kept_and_replaced(store: Store) -> None:
     assert len(second) == 4
     assert {(pair.a, pair.b) for pair in second if pair.item_id == ranked} == {(0, 1), (0, 2), (1, 2)}
     assert second[0].chance > first[0].chance
-    assert settled(store, store.projects.create("other").id) == []
+    other = panel_of(store, 0, name="other")
+    store.projects.join(other.project, panel.people[0])
+    other.people.append(panel.people[0])
+    assert settled(store, other.project) == []
+    other.item("o")
+    say(other, 0, "a")
+    assert len(settle(store, other.project)) == 1
+    assert settled(store, panel.project) == second
 
 
 def test_neither_models_nor_known_answers_nor_repetitions_count(store: Store) -> None:
@@ -103,3 +123,15 @@ def test_neither_models_nor_known_answers_nor_repetitions_count(store: Store) ->
     panel.item("p")
     say(panel, 0, "a")
     assert len(settle(store, panel.project)) == 1
+
+
+def test_repetitions_say_how_steady_somebody_is_and_nothing_else(store: Store, same_draws: None) -> None:  # noqa: F811
+    panel = panel_of(store, 1, overlap=1, repeat_frac=0.5, repeat_gap=1)
+    for index in range(12):
+        panel.item(f"q{index}")
+    while isinstance(task := store.tasks.next(panel.project, panel.people[0]), Task):
+        panel.submit(task, verdict="a")
+    rows = list(store.judgements.latest(panel.project))
+    first = [row for row in rows if not row.is_repeat]
+    assert len(first) == 12 < len(rows)
+    assert weighed(rows) == weighed(first)

@@ -130,9 +130,9 @@ class Panel:
 QUIET = {"gold_frac": 0.0, "repeat_frac": 0.0}
 
 
-def panel_of(store: Store, num_people: int = 3, **settings: object) -> Panel:
+def panel_of(store: Store, num_people: int = 3, name: str = "answers", **settings: object) -> Panel:
     """A project with these settings and people."""
-    project = store.projects.create("answers", ProjectSettings.model_validate({**QUIET, **settings}))
+    project = store.projects.create(name, ProjectSettings.model_validate({**QUIET, **settings}))
     panel = Panel(store, project.id, [])
     for index in range(num_people):
         panel.person(f"person {index}")
