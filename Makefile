@@ -5,7 +5,7 @@ OUT ?= demo-out
 MODEL ?= smollm2-135m
 SEED ?= 0
 
-.PHONY: demo test check fmt prove mutate references bench-ppo docs clean
+.PHONY: demo test check fmt prove mutate references bench-ppo bench-cost docs clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -42,6 +42,9 @@ references: .venv/installed-dev  ## the tables of other libraries' numbers that 
 
 bench-ppo: .venv/installed-dev   ## PPO against TRL 1.12.0, side by side; installs it in an environment of its own
 	benchmarks/ppo_vs_trl/run.sh
+
+bench-cost: .venv/installed-dev  ## steps of PPO against their forecasts
+	$(BIN)/python -m benchmarks.cost.measure
 
 docs: .venv/installed-dev        ## the generated parts of docs/
 	$(BIN)/python docs/generate.py

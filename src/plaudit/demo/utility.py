@@ -7,9 +7,9 @@
                    A sentence is worth how short it is (full marks up to 7 words, none at 13), times the new information
                    in it (full marks from one rare word on), times P(subject | sentence), nothing at 0.05 and full
                    marks from 0.3
-    content  0.10  agreement with the better of two reference answers to this question: F1 of content words, rare words
+    content  0.08  agreement with the better of two reference answers to this question: F1 of content words, rare words
                    weighing more; the square root of it, full marks from F1 0.2
-    brevity  0.15  full marks from 17 to 28 words, none at 6 or 37
+    brevity  0.17  full marks from 17 to 28 words, none at 6 or 37
     plain    0.05  few words of three syllables or more: none at one in seven
     fluency  0.05  no repeated word pairs, no loops, and between content words the small words that make sentences
     finish   0.05  stops by itself, at the end of a sentence
@@ -37,8 +37,8 @@ from plaudit.schemas.protocols import Completion, TextScore
 
 WEIGHTS: Mapping[str, float] = {
     "points": 0.60,
-    "content": 0.10,
-    "brevity": 0.15,
+    "content": 0.08,
+    "brevity": 0.17,
     "plain": 0.05,
     "fluency": 0.05,
     "finish": 0.05,
