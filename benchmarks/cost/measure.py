@@ -63,7 +63,7 @@ def rows_of(sweeps: Sequence[str]) -> list[dict[str, Any]]:
     """Every point once, with what it took and what was forecast."""
     points = list(dict.fromkeys(point for sweep in sweeps for point in SWEEPS[sweep]))
     shapes = sorted({(point.num_layers, point.width) for point in points})
-    rows = []
+    found: dict[Point, dict[str, Any]] = {}
     with Progress("cost", total=len(points)) as progress:
         for shape in shapes:
             with tempfile.TemporaryDirectory() as scratch:
@@ -78,10 +78,9 @@ def rows_of(sweeps: Sequence[str]) -> list[dict[str, Any]]:
                         "predicted": predicted(point, size, rates),
                         "measured": in_own_process(point, Path(scratch)),
                     }
-                    rows.append(row)
+                    found[point] = row
                     progress.advance(note=_in_words(row))
-    order = [asdict(point) for point in points]
-    return sorted(rows, key=lambda row: order.index(row["point"]))
+    return [found[point] for point in points]
 
 
 def total(row: dict[str, Any], which: str) -> float:
@@ -150,12 +149,14 @@ def plot(rows: Sequence[dict[str, Any]], sweeps: Sequence[str], path: Path) -> N
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
+    of_point = {Point(**row["point"]): row for row in rows}
     numbered = [sweep for sweep in sweeps if sweep != "what learns"]
     figure = Figure(figsize=(3.2 * len(numbered), 3.2), layout="constrained")
     for axes, sweep in zip(figure.subplots(1, len(numbered), squeeze=False)[0], numbered, strict=True):
-        points = [asdict(point) for point in SWEEPS[sweep]]
-        chosen = sorted((row for row in rows if row["point"] in points), key=lambda row: points.index(row["point"]))
-        xs = [VARIED[sweep](Point(**row["point"])) if sweep in VARIED else row["parameters"] / 1e6 for row in chosen]
+        chosen = [of_point[point] for point in SWEEPS[sweep]]
+        xs = [row["parameters"] / 1e6 for row in chosen]
+        if sweep in VARIED:
+            xs = [VARIED[sweep](point) for point in SWEEPS[sweep]]
         axes.plot(xs, [total(row, "predicted") for row in chosen], color="#888888", label="forecast")
         axes.plot(xs, [total(row, "measured") for row in chosen], "o", color="#1f5fa8", label="measured")
         axes.set_xlabel(sweep)

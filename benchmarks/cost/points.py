@@ -42,12 +42,17 @@ class Point:
     kind: Literal["all", "upper", "lora"] = "upper"
     value: Literal["policy", "reward"] = "policy"
 
+    @property
+    def layers(self) -> TrainLayers:
+        """What learns; of single layers the upper fifth."""
+        return TrainLayers(kind=self.kind, num_upper=max(1, self.num_layers // 5))
+
     def config(self, model: str = "", reward_model: str = "") -> PPOConfig:
         """The trainer's settings: one minibatch an epoch, the upper fifth where not all learns."""
         return PPOConfig(
             model=model,
             reward_model=reward_model,
-            train=TrainLayers(kind=self.kind, num_upper=max(1, self.num_layers // 5)),
+            train=self.layers,
             value=self.value,
             experience=ExperienceConfig(
                 prompts_per_step=self.num_prompts,
@@ -62,7 +67,6 @@ class Point:
         )
 
 
-_BASE = Point()
 SWEEPS: dict[str, tuple[Point, ...]] = {
     "million parameters": (*(Point(num_layers=n) for n in (10, 20, 30)), Point(num_layers=32, width=960)),
     "answers a step": tuple(Point(num_prompts=n) for n in (2, 4, 8, 16)),
@@ -70,7 +74,7 @@ SWEEPS: dict[str, tuple[Point, ...]] = {
     "answers a prompt": tuple(Point(num_prompts=32 // k, num_answers=k) for k in (1, 2, 4, 8)),
     "epochs": tuple(Point(num_epochs=n) for n in (1, 2, 4, 8)),
     "what learns": (
-        _BASE,
+        Point(),
         Point(value="reward"),
         Point(kind="lora"),
         Point(kind="all"),
@@ -105,9 +109,8 @@ def write_models(point: Point, folder: Path) -> tuple[str, str]:
         model = AutoModelForCausalLM.from_config(config)
     model.save_pretrained(policy)
     codec.tokenizer.save_pretrained(policy)
-    layers = TrainLayers(kind="upper", num_upper=max(1, point.num_layers // 5))
+    layers = replace(point.layers, kind="upper")
     scorer = new_reward_model(str(policy), layers, seed=0, precision=Precision.FLOAT32, pad_id=codec.pad_id)
-    scorer.mean, scorer.std = 0.0, 1.0
     save_reward_model(scorer, reward)
     codec.tokenizer.save_pretrained(reward)
     return str(policy), str(reward)

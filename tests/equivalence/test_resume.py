@@ -110,11 +110,16 @@ def test_a_finished_run_resumed_writes_the_same_model_again(start: str, tmp_path
     assert again.metrics == first.metrics
 
 
-def test_ppo_killed_three_times_at_random_moments(start: str, tmp_path: Path) -> None:
+def run_killed(start: str, out: Path, seed: int) -> None:
+    """A run that is killed at moments which the seed says, and let end at last."""
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "tests.equivalence.killed_run", start, str(tmp_path / "killed"), "0"]
+    command = [sys.executable, "-m", "tests.equivalence.killed_run", start, str(out), str(seed)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout.splitlines() == ["killed by 9"] * NUM_KILLS + ["ended"], done.stderr[-3000:]
+
+
+def test_ppo_killed_three_times_at_random_moments(start: str, tmp_path: Path) -> None:
+    run_killed(start, tmp_path / "killed", 0)
     ppo.train(config_of(start, tmp_path / "whole", resume=False), PROMPTS, scorer=ES, demonstrations=demonstrations(10))
     assert_same(tmp_path / "killed", tmp_path / "whole")
     manifest = read_manifest(tmp_path / "killed" / "manifest.json")

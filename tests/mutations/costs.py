@@ -23,8 +23,8 @@ MUTATIONS = [
     Mutation(
         "a frozen head is charged for a gradient of its own",
         FILE,
-        'return 3 if train.kind == "all" else 2',
-        "return 3",
+        '(3 if train.kind == "all" else 2) * head_flops',
+        "3 * head_flops",
         (FORECAST,),
     ),
     Mutation(
@@ -44,8 +44,8 @@ MUTATIONS = [
     Mutation(
         "PTX costs nothing",
         FILE,
-        "update += _passes(train) * shown.through(size, trained)",
-        "update += 0.0 * shown.through(size, trained)",
+        "update += learning_flops(train, size, shown, shown.num_tokens)",
+        "pass",
         (FORECAST,),
     ),
     Mutation(

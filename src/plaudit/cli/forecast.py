@@ -1,6 +1,6 @@
 """How much memory and time a run needs: the arithmetic counted by phase, over the speed of this machine's matrix products.
 
-docs/cost.md explains the counts and shows them beside measured times.
+docs/cost.md explains the counts.
 """
 
 from __future__ import annotations
@@ -92,32 +92,34 @@ class Forecast:
 class Rows:
     """`num` rows of `length` tokens each, as a network reads them."""
 
-    num: float
-    length: float
+    num: int
+    length: int
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of all rows."""
+        return self.num * self.length
 
     def through(self, size: ModelSize, num_layers: int) -> float:
         """Operations of a forward pass: two for each parameter a token meets, and attention's over the row."""
         a_token = 2.0 * size.layer_parameters + 4.0 * size.width * self.length
-        return self.num * self.length * num_layers * a_token
+        return self.num_tokens * num_layers * a_token
 
 
-def head_flops(size: ModelSize, num_tokens: float) -> float:
+def head_flops(size: ModelSize, num_tokens: int) -> float:
     """Operations of the language-model head at so many tokens."""
     return 2.0 * size.head_parameters * num_tokens
 
 
-def _passes(train: TrainLayers) -> int:
-    """Forward passes that a pass there and back is worth.
+def learning_flops(train: TrainLayers, size: ModelSize, rows: Rows, num_head_tokens: int) -> float:
+    """Operations of a pass there and back, through the layers that learn over rows and the head at so many tokens.
 
-    Backward costs one for the inputs' gradient and one for the weights', which adapters do not need; with gradient
-    checkpointing the layers run forward once more.
+    Backward costs a forward pass for the inputs' gradient and one for the weights', which adapters and a frozen head do not
+    need; with gradient checkpointing the layers run forward once more.
     """
     backward = 1 if train.kind in ("lora", "prefix") else 2
-    return 1 + backward + train.gradient_checkpointing
-
-
-def _head_passes(train: TrainLayers) -> int:
-    return 3 if train.kind == "all" else 2
+    layers = (1 + backward + train.gradient_checkpointing) * rows.through(size, size.num_trained_layers(train))
+    return layers + (3 if train.kind == "all" else 2) * head_flops(size, num_head_tokens)
 
 
 def sft_forecast(
@@ -125,12 +127,11 @@ def sft_forecast(
 ) -> Forecast:
     """For `num_demonstrations` of `num_tokens` tokens each, all of them counted, no epoch cut short."""
     train, rows = config.train, Rows(num_demonstrations, num_tokens)
-    trained = size.num_trained_layers(train)
-    an_epoch = _passes(train) * rows.through(size, trained)
-    an_epoch += _head_passes(train) * head_flops(size, num_demonstrations * num_tokens)
+    an_epoch = learning_flops(train, size, rows, rows.num_tokens)
     num_updates = config.epochs.num_epochs * -(-num_demonstrations // config.epochs.batch_size)
     work = Work(
-        large=rows.through(size, size.num_layers - trained) + config.epochs.num_epochs * an_epoch,
+        large=rows.through(size, size.num_layers - size.num_trained_layers(train))
+        + config.epochs.num_epochs * an_epoch,
         bytes=num_updates * size.num_trained(train) * _BYTES_AN_UPDATE,
     )
     memory = _training_bytes(size, train, config.epochs.micro_batch_size * num_tokens)
@@ -142,7 +143,7 @@ def learner_rows(config: PPOConfig, size: ModelSize, prompt_tokens: int, answer_
     k, num_prompts = config.experience.answers_per_prompt, config.experience.prompts_per_step
     apart = Rows(num_prompts * k, prompt_tokens + answer_tokens)
     packed = Rows(num_prompts, prompt_tokens + k * answer_tokens)
-    pays = packing_pays((int(packed.num), int(packed.length)), (int(apart.num), int(apart.length)), size.width)
+    pays = packing_pays((packed.num, packed.length), (apart.num, apart.length), size.width)
     return packed if k > 1 and pays else apart
 
 
@@ -161,21 +162,19 @@ def ppo_work(
     then the learner says the old log-probabilities anew.
     """
     experience, train = config.experience, config.train
-    num_answer_tokens = float(experience.num_answers * answer_tokens)
-    rows, trained = learner_rows(config, size, prompt_tokens, answer_tokens), size.num_trained_layers(train)
-    branch, head = rows.through(size, trained), head_flops(size, num_answer_tokens)
+    num_answer_tokens = experience.num_answers * answer_tokens
+    rows = learner_rows(config, size, prompt_tokens, answer_tokens)
+    branch, head = rows.through(size, size.num_trained_layers(train)), head_flops(size, num_answer_tokens)
     # A token that is decided sees the prompt and half of an answer, at the mean.
     seen = 4.0 * size.width * (prompt_tokens + answer_tokens / 2)
     decoding = num_answer_tokens * size.num_layers * (2.0 * size.layer_parameters + seen) + head
     reading = Rows(experience.prompts_per_step, prompt_tokens).through(size, size.num_layers)
-    an_epoch = _passes(train) * branch + _head_passes(train) * head
     own_critic = branch if config.value == "reward" else 0.0
     num_updates = config.num_epochs * config.num_minibatches
-    update = config.num_epochs * (an_epoch + 3 * own_critic)
+    update = config.num_epochs * (learning_flops(train, size, rows, num_answer_tokens) + 3 * own_critic)
     if config.ptx_coef > 0:
         shown = Rows(num_updates * config.ptx_batch_size, demonstration_tokens)
-        update += _passes(train) * shown.through(size, trained)
-        update += _head_passes(train) * head_flops(size, shown.num * shown.length)
+        update += learning_flops(train, size, shown, shown.num_tokens)
     num_trained = size.num_trained(train) * (2 if own_critic else 1)
     return {
         "sample": Work(large=reading, decoding=decoding),
