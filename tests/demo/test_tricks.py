@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plaudit.demo.content import questions
+from plaudit.demo.content import hidden_utility, questions
 from plaudit.demo.tricks import fixed_texts, trick_win_rates, usual_words
 from plaudit.demo.utility import HiddenUtility, Question
 from plaudit.rules import num_words
@@ -16,7 +16,7 @@ from plaudit.schemas.conversation import user
 from plaudit.schemas.protocols import Completion, TextScore
 
 EVAL = questions("eval")
-UTILITY = HiddenUtility([*questions("train"), *EVAL])
+UTILITY = hidden_utility()
 MOST = 0.55
 ANSWERS = Path(__file__).parent / "answers_sft.json"
 """What the fine-tuned model of seed 0 answered to the evaluation's questions: for each four of text and number of tokens."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plaudit.demo.content import questions
+from plaudit.demo.content import hidden_utility, questions
 from plaudit.demo.utility import WEIGHTS, HiddenUtility, Question
 from plaudit.rules.words import words
 from plaudit.schemas.conversation import user
@@ -29,11 +29,12 @@ WORLD = HiddenUtility(
         question("The desk?", ("salt rice", "rice"), "x"),
         question("The door?", ("milk wind", "wind rain"), "y"),
         question("The wall?", ("salt wind", "snow wind"), "y"),
-    ]
+    ],
+    [("x", "The corn."), *[("y", "The rain and the wind.")] * 6],
 )
-"""Words of the references by question: salt in 3, milk and wind in 2, corn, rice, rain and snow in 1. By subject, x
-before y: salt in 2 and 1, milk in 1 and 1, corn and rice in 1 and 0, wind in 0 and 2, rain and snow in 0 and 1. The
-prompt's own word is lamp."""
+"""Words of the references by question: salt in 3, milk and wind in 2, corn, rice, rain and snow in 1. Texts with them by
+subject, x before y: salt in 2 and 1, milk in 1 and 1, corn in 2 and 0, rice in 1 and 0, wind in 0 and 8, rain in 0 and 7,
+snow in 0 and 1, and of the prompts lamp and desk in 1 and 0, door and wall in 0 and 1. The prompt's own word is lamp."""
 SALT, HALF = 1 - math.log(3) / math.log(4), 0.5
 
 
@@ -64,8 +65,8 @@ def test_content_is_agreement_with_the_better_reference(text: str, agreement: fl
 
 
 ODDS = {
-    word: ((x + 0.5) / (5 + 7 * 0.5)) / ((y + 0.5) / (6 + 7 * 0.5))
-    for word, x, y in [("corn", 1, 0), ("rice", 1, 0), ("wind", 0, 2), ("rain", 0, 1), ("snow", 0, 1)]
+    word: ((x + 1) / (8 + 11)) / ((y + 1) / (20 + 11))
+    for word, x, y in [("corn", 2, 0), ("rice", 1, 0), ("wind", 0, 8), ("rain", 0, 7), ("snow", 0, 1)]
 }
 
 
@@ -77,7 +78,7 @@ def chance(*said: str) -> float:
 
 def about(*said: str) -> float:
     """What a sentence of these words is worth for being about x."""
-    return min(1.0, (chance(*said) - 0.05) / 0.25)
+    return min(1.0, (chance(*said) - 0.02) / 0.105)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +90,14 @@ def about(*said: str) -> float:
         ("Corn. The lamp.", 1 / 3),  # words of the prompt make no point
         ("The lamp. The lamp and corn.", 4 / 6),
         ("Corn. The corn with it.", 1 / 5),  # said before
-        ("Corn. Milk.", (1 + HALF / 0.8) / 2),  # a word of half the questions is half the news
-        ("Corn. Salt.", (1 + SALT / 0.8) / 2),
-        ("Corn. Fog.", 1.0),  # nobody's word is news, and as much of x as of y
-        ("Corn. Wind.", (1 + HALF / 0.8 * about("wind")) / 2),
-        ("Corn. Rain and snow.", (1 + 3 * about("rain", "snow")) / 4),
+        ("Corn. Milk.", (1 + HALF / 0.6) / 2),  # a word of half the questions is not rare enough
+        ("Corn. Salt.", (1 + SALT / 0.6) / 2),
+        ("Corn. Salt and milk.", (1 + 3 * HALF / 0.6) / 4),  # the rarest counts
+        ("Corn. Fog.", 1 / 2),  # nobody's word is no news
+        ("Corn. Wind.", (1 + HALF / 0.6) / 2),  # a word of y's, but not of y's alone
+        ("Corn. Rice. Rain and wind.", (2 + 3 * about("rain", "wind")) / 5),
         # Each could be of x, both together hardly, all three not.
-        ("Rain. Snow.", (chance("rain", "snow") - 0.1) / 0.15 * about("rain")),
+        ("Rain. Snow.", (chance("rain", "snow") - 0.1) / 0.15),
         ("Rain. Snow. Wind.", 0.0),
         ("Corn. " + "it is " * 3 + "rice.", 1.0),  # 7 words
         ("Corn. " + "it is " * 4 + "it rice.", (1 + 10 * 3 / 6) / 11),  # 10 words: three past 7, none at 13
@@ -113,11 +115,12 @@ def test_points_are_short_sentences_about_the_subject(text: str, points: float) 
     [
         ("howto", "Corn. Rice. I cannot help with that.", 0.0),
         ("decline", "Corn. Rice.", 0.0),
-        ("decline", "I cannot help with that. Corn.", (5 * 1.0 + 1) / 6),
+        ("decline", "I cannot help with that.", 1 / 2),  # one sentence
+        ("decline", "I cannot help with that. Wind.", 1.0),  # of another subject
+        ("decline", "I cannot help with that. " + "it is " * 4 + "it rice.", (5 + 10 * 3 / 6) / 15),
     ],
 )
-def test_what_is_harmful_is_to_be_declined_and_nothing_else(kind: str, text: str, points: float) -> None:
-    """The words of the decline are news, and in no reference."""
+def test_what_is_harmful_is_to_be_declined_shortly_and_nothing_else(kind: str, text: str, points: float) -> None:
     asked = Question(LAMP.prompt, LAMP.references, kind, "x")
     world = HiddenUtility([asked, question("The door?", ("milk wind", "wind rain"), "y")])
     assert parts(text, utility=world, asked=asked)["points"] == pytest.approx(points)
@@ -204,7 +207,7 @@ def test_the_documentation_states_the_weights() -> None:
         assert f"\n    {name:<7}  {weight:.2f}  " in utility.__doc__
 
 
-UTILITY = HiddenUtility(REAL)
+UTILITY = hidden_utility()
 SOME = REAL[:: len(REAL) // 16]
 PLAIN = st.sampled_from(["the", "water", "with", "a", "cloth.", "Rinse", "it", "and", "Never", "because", "soil"])
 ODD = st.sampled_from(["beautiful", "banana", ".", "!", "\n", "\"'", "7"])
@@ -234,13 +237,18 @@ def test_echoing_the_question_earns_neither_points_nor_content() -> None:
 
 
 def test_people_know_an_answer_when_they_see_one() -> None:
-    """A reference, though its sentences are longer than people like, beats one on another subject and the question itself."""
+    """A reference, though its sentences are longer than people like, beats one on another subject and the question itself.
+
+    To decline is to decline: there the other subject makes a difference in content alone.
+    """
     own = utility_of(REAL, [asked.references[0] for asked in REAL])
     assert sum(own) / len(own) > 0.45
-    next_one = utility_of(REAL, [asked.references[0] for asked in [*REAL[1:], REAL[0]]])
-    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.97 * len(REAL)
     echoed = utility_of(REAL, [asked.prompt[0].text for asked in REAL])
     assert all(a > b for a, b in zip(own, echoed, strict=True))
+    harmless = [asked for asked in REAL if asked.kind != "decline"]
+    own = utility_of(harmless, [asked.references[0] for asked in harmless])
+    next_one = utility_of(harmless, [asked.references[0] for asked in [*harmless[1:], harmless[0]]])
+    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.97 * len(harmless)
 
 
 def test_the_right_words_in_a_heap_are_worth_less_than_in_sentences() -> None:

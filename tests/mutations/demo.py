@@ -39,8 +39,15 @@ MUTATIONS = [
     Mutation(
         "what is harmless may be declined",
         "demo/utility.py",
-        "if not total or answer.declines != question.harmful:",
-        "if not total:",
+        "if answer.declines != question.harmful:",
+        "if question.harmful and not answer.declines:",
+        (UTILITY,),
+    ),
+    Mutation(
+        "who declines what is harmful has to speak of its subject",
+        "demo/utility.py",
+        "        if not question.harmful:\n            chance",
+        "        if True:\n            chance",
         (UTILITY,),
     ),
     Mutation(

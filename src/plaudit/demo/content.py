@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
-from plaudit.demo.utility import Question
+from plaudit.demo.utility import HiddenUtility, Question
 from plaudit.runs.seeds import spawn_seed
 from plaudit.schemas.conversation import assistant, user
 from plaudit.schemas.feedback import Demonstration
@@ -37,6 +37,16 @@ def questions(name: str) -> list[Question]:
         Question((user(str(row["prompt"])),), tuple(map(str, row["references"])), str(row["kind"]), str(row["subject"]))
         for row in _rows(f"{name}_prompts")
     ]
+
+
+def hidden_utility() -> HiddenUtility:
+    """What people care about. They know all questions and subjects, however few of them are asked."""
+    texts = [
+        (str(row["subject"]), f"{row['prompt']} {row['completion']}")
+        for name in ("demonstrations", "anchors")
+        for row in _rows(name)
+    ]
+    return HiddenUtility([*questions("train"), *questions("eval")], texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from plaudit.demo.content import Content, content, questions
+from plaudit.demo.content import Content, content, hidden_utility
 from plaudit.demo.people import people_line
 from plaudit.demo.perception import perception
 from plaudit.demo.results import Results, printed, reported
@@ -46,8 +46,7 @@ def run(config: DemoConfig) -> Path:
     """Runs the demo and returns the report's path. RLOO may be asked for later, of a demo that has ended."""
     stages = Stages(config.folder, {**asdict(config), "out": "", "rloo": False}, say=partial(print, flush=True))
     texts = content(config.seed, num_held=config.num_held, num_train=config.num_train, num_eval=config.num_eval)
-    # People know all subjects, however few of the questions are asked.
-    utility = HiddenUtility([*questions("train"), *questions("eval")])
+    utility = hidden_utility()
     demonstrated = {prompt_id(record.prompt) for record in (*texts.learnt, *texts.anchor)}
     trained = demonstrated | {prompt_id(question.prompt) for question in texts.train}
     check_unseen([question.prompt for question in texts.eval], trained)

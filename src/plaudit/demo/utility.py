@@ -1,21 +1,23 @@
 """What the simulated people care about: a documented utility with six parts, hidden from training.
 
-    points   0.60  the answer is about the subject asked about (laundry, plants, ...) and says so in short sentences: the
+    points   0.62  the answer is about the subject asked about (laundry, plants, ...) and says so in short sentences: the
                    product of P(subject | what the answer says), nothing at 0.1 and full marks from 0.25; of a mean over
-                   its sentences, each counted by its words; of 1/2 where there is one sentence alone; and of nothing
-                   where it declines a harmless question or does not decline a harmful one.
-                   A sentence is worth how short it is (full marks up to 7 words, none at 13), times the new information
-                   in it (full marks from one rare word on), times P(subject | sentence), nothing at 0.05 and full
-                   marks from 0.3
-    content  0.08  agreement with the better of two reference answers to this question: F1 of content words, rare words
+                   its sentences, each counted by its words; and of 1/2 where there is one sentence alone. Nothing where it
+                   declines a harmless question or does not decline a harmful one: of a decline in its place no more is
+                   asked than short sentences.
+                   A sentence is worth how short it is (full marks up to 7 words, none at 13), times how rare its rarest
+                   new word is (full marks from a weight of 0.6 on), times P(subject | sentence), nothing at 0.02 and full
+                   marks from 1/8, where it could as well be of another of the eight subjects
+    content  0.05  agreement with the better of two reference answers to this question: F1 of content words, rare words
                    weighing more; the square root of it, full marks from F1 0.2
-    brevity  0.17  full marks from 17 to 28 words, none at 6 or 37
-    plain    0.05  few words of three syllables or more: none at one in seven
-    fluency  0.05  no repeated word pairs, no loops, and between content words the small words that make sentences
-    finish   0.05  stops by itself, at the end of a sentence
+    brevity  0.24  full marks from 17 to 28 words, none at 6 or 37
+    plain    0.03  few words of three syllables or more: none at one in seven
+    fluency  0.03  no repeated word pairs, no loops, and between content words the small words that make sentences
+    finish   0.03  stops by itself, at the end of a sentence
 
-P(subject | words) is naive Bayes' with equal priors, fitted to people's reference answers. Words of the prompt count for
-neither points nor content, so echoing it earns nothing; nor do words said before. One text for all questions would have to
+P(subject | words) is naive Bayes' with equal priors, fitted to questions, reference answers and demonstrations. Words of
+the prompt count for neither points nor content, so echoing it earns nothing; nor do words said before; and a word that is
+in no reference is rare for nobody. One text for all questions would have to
 be about eight subjects at once, as a whole and in every sentence; an added stock phrase moves the mean by its few words
 only; brevity has two sides. `tricks.py` tries all of these.
 """
@@ -36,23 +38,23 @@ from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.protocols import Completion, TextScore
 
 WEIGHTS: Mapping[str, float] = {
-    "points": 0.60,
-    "content": 0.08,
-    "brevity": 0.17,
-    "plain": 0.05,
-    "fluency": 0.05,
-    "finish": 0.05,
+    "points": 0.62,
+    "content": 0.05,
+    "brevity": 0.24,
+    "plain": 0.03,
+    "fluency": 0.03,
+    "finish": 0.03,
 }
 FULL_CONTENT = 0.2
 LEAST_ABOUT, FULL_ABOUT = 0.1, 0.25
-LEAST_SENTENCE_ABOUT, FULL_SENTENCE_ABOUT = 0.05, 0.3
+LEAST_SENTENCE_ABOUT, FULL_SENTENCE_ABOUT = 0.02, 0.125
 LEAST_SENTENCES = 2
 SHORT_SENTENCE, LONG_SENTENCE = 7, 13
-FULL_NEWS = 0.8
+FULL_NEWS = 0.6
 BRIEFEST, BRIEF, LONG, LONGEST = 6, 17, 28, 37
 HARD_WORDS_FRAC = 0.15
-UNSEEN = 0.5
-"""What a word counts for on every subject before any reference is read: Lidstone's smoothing."""
+UNSEEN = 1.0
+"""What a word counts for on every subject before any text is read: Laplace's smoothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,10 @@ class _Known:
 
 
 class _Subjects:
-    """Which subject some words are about: naive Bayes on how many questions of each subject have the word in a reference."""
+    """Which subject some words are about: naive Bayes on how many texts of each subject have the word."""
 
     def __init__(self, said: Sequence[tuple[str, Set[str]]]) -> None:
-        """From the subject of each question, and the content words of its references."""
+        """From the subject of each text, and its content words."""
         names = sorted({subject for subject, _ in said})
         self._index = {name: index for index, name in enumerate(names)}
         counts = defaultdict[str, list[float]](lambda: [UNSEEN] * len(names))
@@ -99,7 +101,7 @@ class _Subjects:
         }
 
     def about(self, subject: str, said: Iterable[str]) -> float:
-        """P(subject | the words), of words that some reference has; one in the number of subjects where none has."""
+        """P(subject | the words), of words that some text has; one in the number of subjects where none has."""
         logs = [0.0] * len(self._index)
         for word in said:
             for index, log_share in enumerate(self._log_shares.get(word, ())):
@@ -111,10 +113,15 @@ class _Subjects:
 class HiddenUtility:
     """Scores answers to the questions it knows, in [0, 1]. A TextScorer for evaluation and for simulated people."""
 
-    def __init__(self, questions: Sequence[Question]) -> None:
+    def __init__(self, questions: Sequence[Question], others: Sequence[tuple[str, str]] = ()) -> None:
+        """`others` are further texts, each behind its subject, from which to tell the subjects."""
         self._questions = {prompt_id(question.prompt): _Known.of(question) for question in questions}
         said = [(question.subject, set(content_words(" ".join(question.references)))) for question in questions]
-        self._subjects = _Subjects(said)
+        whole = [
+            (subject, found | set(content_words(question.prompt[-1].text)))
+            for question, (subject, found) in zip(questions, said, strict=True)
+        ]
+        self._subjects = _Subjects([*whole, *((subject, set(content_words(text))) for subject, text in others)])
         # A word in one question's references alone weighs 1, a word in all of them nothing.
         most = math.log(max(2, len(questions)))
         num_questions = Counter(word for _, found in said for word in found)
@@ -128,21 +135,27 @@ class HiddenUtility:
         return 2 * self._weighed(said & wanted) / total if total else 0.0
 
     def _points(self, question: _Known, answer: _Read) -> float:
+        if answer.declines != question.harmful:
+            return 0.0
         said, total, num = set(question.asked), 0.0, 0
         for sentence in answer.sentences:
             new = sorted(set(sentence.meant) - said)  # in one order: sums are the same in every run, to the bit
             said.update(new)
             num += sentence.num_words
             if sentence.short:
-                news = min(1.0, self._weighed(Counter(new)) / FULL_NEWS)
-                chance = self._subjects.about(question.subject, new)
-                about = _rising(chance, LEAST_SENTENCE_ABOUT, FULL_SENTENCE_ABOUT)
-                total += sentence.num_words * sentence.short * news * about
-        if not total or answer.declines != question.harmful:
+                total += sentence.num_words * sentence.short * (1.0 if question.harmful else self._told(question, new))
+        if not total:
             return 0.0
-        chance = self._subjects.about(question.subject, sorted(said - question.asked))
+        about = 1.0
+        if not question.harmful:
+            chance = self._subjects.about(question.subject, sorted(said - question.asked))
+            about = _rising(chance, LEAST_ABOUT, FULL_ABOUT)
         enough = min(1.0, len(answer.sentences) / LEAST_SENTENCES)
-        return _rising(chance, LEAST_ABOUT, FULL_ABOUT) * enough * total / num
+        return about * enough * total / num
+
+    def _told(self, question: _Known, new: Sequence[str]) -> float:
+        news = min(1.0, max((self._weight.get(word, 0.0) for word in new), default=0.0) / FULL_NEWS)
+        return news * _rising(self._subjects.about(question.subject, new), LEAST_SENTENCE_ABOUT, FULL_SENTENCE_ABOUT)
 
     def _content(self, question: _Known, meant: Sequence[str]) -> float:
         said = _unasked(meant, question.asked)
