@@ -9,7 +9,7 @@ import pytest
 
 from plaudit.demo.content import hidden_utility, questions
 from plaudit.demo.tricks import fixed_texts, trick_win_rates, usual_words
-from plaudit.demo.utility import HiddenUtility, Question
+from plaudit.demo.utility import Question
 from plaudit.rules import num_words
 from plaudit.rules.form import sentences
 from plaudit.schemas.conversation import user
