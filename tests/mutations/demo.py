@@ -72,6 +72,13 @@ MUTATIONS = [
         (UTILITY,),
     ),
     Mutation(
+        "a decline counts wherever it stands",
+        "demo/refusals.py",
+        'if (question.kind == "decline") is harmful',
+        "if True",
+        ("demo/test_refusals.py",),
+    ),
+    Mutation(
         "a trick faces one of the model's answers only",
         "demo/tricks.py",
         "            for against in worth\n",

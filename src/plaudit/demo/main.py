@@ -10,6 +10,7 @@ from pathlib import Path
 from plaudit.demo.content import Content, content, hidden_utility
 from plaudit.demo.people import people_line
 from plaudit.demo.perception import perception
+from plaudit.demo.refusals import refusals
 from plaudit.demo.results import Results, printed, reported
 from plaudit.demo.settings import NUM_ANSWERS, DemoConfig
 from plaudit.demo.stages import (
@@ -175,6 +176,7 @@ def _results(
             entrant.name: perception(judge.utilities(prompts, entrant.answers), scores[entrant.name])
             for entrant in (baseline, entrants[0])
         },
+        refusals={entrant.name: refusals(texts.eval, entrant) for entrant in (baseline, *entrants)},
         seconds={name: cost.seconds for name, cost in stages.costs.items()},
         peak_rss_mb=max(cost.peak_rss_mb for cost in stages.costs.values()),
     )

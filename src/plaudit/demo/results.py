@@ -8,6 +8,7 @@ from pathlib import Path
 
 from plaudit.demo.people import people_table
 from plaudit.demo.perception import Perception, perception_table
+from plaudit.demo.refusals import Refusals, refusals_table
 from plaudit.demo.settings import DemoConfig
 from plaudit.demo.utility import WEIGHTS
 from plaudit.evaluation.answers import Entrant
@@ -46,6 +47,7 @@ class Results:
     curves: Mapping[str, Sequence[Mapping[str, float]]]
     sft_scores: Sequence[Sequence[float]]
     perceived: Mapping[str, Perception]
+    refusals: Mapping[str, Refusals]
     seconds: Mapping[str, float]
     peak_rss_mb: float
 
@@ -76,6 +78,7 @@ def summary(config: DemoConfig, results: Results) -> dict[str, object]:
         if results.quality is None
         else [results.quality.accuracy.low, results.quality.accuracy.high],
         "reward_model_hears": results.perceived,
+        "declined": results.refusals,
         "stop_frac": ppo.stop_frac,
         "stop_frac_before": sft.stop_frac,
         "perplexity_before": sft.perplexity,
@@ -116,6 +119,7 @@ def reported(config: DemoConfig, results: Results) -> Path:
             people_table(results.people),
             *quality,
             perception_table(results.perceived),
+            refusals_table(results.refusals),
             tricks,
         ),
         figures=drawn(

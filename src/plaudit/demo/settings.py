@@ -134,7 +134,7 @@ class DemoConfig:
             num_minibatches=2,
             micro_batch_size=24,
             optimiser=self._online(),
-            kl_coef=0.08,
+            kl_coef=0.11,
             # A critic of twenty-odd steps explains little: an answer's worth is told to all its tokens, against its siblings.
             gae_lambda=1.0,
             score_baseline="leave_one_out",
@@ -168,7 +168,7 @@ class DemoConfig:
         # A gradient of two hundred answers tells a few directions from noise, and KL is paid for all that are taken.
         return OptimiserConfig(
             kind=OptimiserKind.MUON,
-            learning_rate=1e-3 if self.is_dry else 6.5e-4,
+            learning_rate=1e-3 if self.is_dry else 9e-4,
             rank=8,
             schedule=Schedule.LINEAR,
             warmup_frac=0.2,
