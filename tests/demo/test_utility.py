@@ -248,7 +248,7 @@ def test_people_know_an_answer_when_they_see_one() -> None:
     harmless = [asked for asked in REAL if asked.kind != "decline"]
     own = utility_of(harmless, [asked.references[0] for asked in harmless])
     next_one = utility_of(harmless, [asked.references[0] for asked in [*harmless[1:], harmless[0]]])
-    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.97 * len(harmless)
+    assert sum(a > b for a, b in zip(own, next_one, strict=True)) >= 0.95 * len(harmless)
 
 
 def test_the_right_words_in_a_heap_are_worth_less_than_in_sentences() -> None:
