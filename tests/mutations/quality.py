@@ -4,6 +4,8 @@ from mutations.mutation import Mutation
 
 RANKING = ("statistics/test_bradley_terry.py",)
 SKILL = ("statistics/test_skill.py",)
+CROWDS = ("statistics/test_skill_crowds.py",)
+LAPLACE = ("statistics/test_laplace.py",)
 SUSPICION = ("statistics/test_suspicion.py",)
 
 MUTATIONS = [
@@ -83,6 +85,62 @@ MUTATIONS = [
         "sure = 1 - _tie_shares(known.num_pairs, verdicts, skill)",
         "sure = 1 - 0 * _tie_shares(known.num_pairs, verdicts, skill)",
         SKILL,
+    ),
+    Mutation(
+        "rounding says which of two camps lies",
+        "statistics/skill.py",
+        "    if turned_back:\n",
+        "    if False:\n",
+        SKILL,
+    ),
+    Mutation(
+        "a matrix over all people however many there are",
+        "statistics/skill.py",
+        "if self.num_people <= _MAX_DENSE_PEOPLE:",
+        "if True:",
+        CROWDS,
+    ),
+    Mutation(
+        "intervals reach no further than the prior's deviation between peaks",
+        "statistics/laplace.py",
+        "_REACH = 0.1, 2.0",
+        "_REACH = 0.1, 0.5",
+        (*SKILL, *LAPLACE),
+    ),
+    Mutation(
+        "curvature between peaks is taken for that on one",
+        "statistics/laplace.py",
+        "np.diag(flat / most)",
+        "0 * np.diag(flat / most)",
+        (*SKILL, *LAPLACE),
+    ),
+    Mutation(
+        "the more people share a flat direction the less each is moved",
+        "statistics/laplace.py",
+        "_REACH / most",
+        "_REACH",
+        LAPLACE,
+    ),
+    Mutation(
+        "people of a crowd are each as sure as though the others were known",
+        "statistics/laplace.py",
+        "rest = ahead - lost.T @ (lost @ ahead)",
+        "rest = ahead - np.asarray(lost.power(2).sum(0)).reshape(-1, 1) * ahead",
+        (*CROWDS, *LAPLACE),
+    ),
+    Mutation(
+        "what is lost between peaks counts as known in a crowd",
+        "statistics/laplace.py",
+        "np.maximum(left, _LEAST_LEFT) ** -0.5",
+        "np.maximum(np.abs(left), _LEAST_LEFT) ** -0.5",
+        CROWDS,
+    ),
+    Mutation(
+        "deviations in a crowd are those of few draws",
+        "statistics/laplace.py",
+        "np.sqrt(squares[0] / squares[1])",
+        "np.sqrt(squares[0] / max(num_draws, _LEAST_DRAWS)) / known",
+        LAPLACE,
     ),
     Mutation(
         "the prior over confusions is forgotten",

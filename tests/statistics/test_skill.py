@@ -152,6 +152,93 @@ def test_only_ties_say_nothing() -> None:
     assert found.std.tolist() == [PRIOR.skill_std, PRIOR.skill_std]
 
 
+def camps(size: int, num_pairs: int, agreed: int, seed: int = 0) -> PairVerdicts:
+    """Two camps, each of one mind, that say the same of the first pairs and the opposite of the others."""
+    rng = np.random.default_rng(seed)
+    first = rng.integers(0, 2, num_pairs)
+    second = np.where(np.arange(num_pairs) < agreed, first, 1 - first)
+    said = np.stack([first] * size + [second] * size, axis=1).ravel()
+    order = rng.permutation(len(said))
+    pair, person = np.arange(num_pairs).repeat(2 * size), np.tile(rng.permutation(2 * size), num_pairs)
+    return PairVerdicts.of(pair[order], person[order], said[order])
+
+
+def held(posterior: Floats, values: Floats, low: float, high: float) -> float:
+    """How much of a posterior on a grid lies between two values."""
+    return float(posterior[(values >= low) & (values <= high)].sum())
+
+
+@pytest.mark.parametrize(("num_pairs", "agreed"), [(5, 0), (10, 1), (10, 3), (30, 0), (30, 9), (100, 10), (100, 30)])
+def test_two_who_contradict_each_other_are_equals_and_intervals_reach_both_peaks(num_pairs: int, agreed: int) -> None:
+    """Against the posterior of both skills on a grid, bias left out: without sides it says nothing."""
+    found = inferred_skills(camps(1, num_pairs, agreed))
+    assert found.skill[0] == pytest.approx(found.skill[1], abs=1e-6)
+    assert found.a_better[agreed:] == pytest.approx(np.full(num_pairs - agreed, 0.5), abs=1e-6)
+    x, y = np.meshgrid(np.linspace(-7, 8.4, 309), np.linspace(-7, 8.4, 309))
+    same = expit(x) * expit(y) + expit(-x) * expit(-y)
+    logs = agreed * np.log(same) + (num_pairs - agreed) * np.log1p(-same)
+    logs -= ((x - PRIOR.skill_mean) ** 2 + (y - PRIOR.skill_mean) ** 2) / (2 * PRIOR.skill_std**2)
+    posterior = np.exp(logs - logs.max())
+    posterior /= posterior.sum()
+    assert held(posterior, expit(x - y), found.low[-1], found.high[-1]) > 0.95
+    assert held(posterior, x, found.skill[0] - 1.96 * found.std[0], found.skill[0] + 1.96 * found.std[0]) > 0.95
+    for pair in range(agreed):
+        low, high = found.low[pair], found.high[pair]
+        low, high = (low, high) if found.a_better[pair] > 0.5 else (1 - high, 1 - low)
+        assert max(held(posterior, expit(x + y), low, high), held(posterior, expit(-x - y), low, high)) > 0.95
+
+
+@pytest.mark.parametrize("shape", [(2, 10, 1), (2, 100, 30), (3, 30, 3), (4, 30, 9), (5, 100, 10)])
+def test_neither_of_two_camps_is_called_liars(shape: tuple[int, int, int]) -> None:
+    """Whatever the order of names: rounding has no say, however many rounds the fit takes."""
+    for seed in range(3):
+        found = inferred_skills(camps(*shape, seed=seed))
+        assert np.ptp(found.skill) < 1e-6
+        assert (found.std > 2 * PRIOR.skill_std).all()
+        disagreed = slice(shape[2], None)
+        assert found.a_better[disagreed] == pytest.approx(np.full(shape[1] - shape[2], 0.5), abs=1e-6)
+        assert found.low[disagreed].max() < 0.01
+        assert found.high[disagreed].min() > 0.99
+
+
+def test_one_more_voice_settles_who_is_right() -> None:
+    """Camps of two that agree on a tenth of the pairs, and a fifth person of one camp's mind: nothing is flat any more."""
+    even = camps(2, 30, 3)
+    last = even.person == 0
+    joined = PairVerdicts.of(
+        np.r_[even.pair, even.pair[last]], np.r_[even.person, np.full(30, 4)], np.r_[even.for_a, even.for_a[last]]
+    )
+    found = inferred_skills(joined)
+    assert found.skill[[0, 4]].min() > 1.5
+    assert np.sort(found.skill)[:2].max() < -1
+    assert found.std.max() < PRIOR.skill_std
+
+
+verdict = st.tuples(
+    st.integers(0, 4), st.integers(0, 4), st.sampled_from([0.0, 0.5, 1.0]), st.sampled_from([-1.0, 0.0, 1.0])
+)
+opposed = st.lists(st.sampled_from([0.0, 1.0]), min_size=2, max_size=4).flatmap(
+    lambda row: st.integers(1, 30).map(
+        lambda num: [(i, j, said if i % 2 else 1 - said, 0.0) for i in range(num) for j, said in enumerate(row)]
+    )
+)
+
+
+@given(st.lists(verdict, min_size=1, max_size=40) | opposed, st.sampled_from([PRIOR, SkillPrior(0.0, 3.0, 2.0)]))
+def test_any_table_of_verdicts_gives_finite_numbers_and_intervals_that_hold_them(
+    table: list[tuple[int, int, float, float]], prior: SkillPrior
+) -> None:
+    verdicts = PairVerdicts.of(*zip(*table, strict=True))
+    found = inferred_skills(verdicts, prior=prior, num_draws=10)
+    for array in (found.a_better, found.low, found.high, found.skill, found.bias, found.std, found.accuracy):
+        assert np.isfinite(array).all()
+    assert (found.std > 0).all()
+    assert (found.low >= 0).all()
+    assert (found.low <= found.a_better).all()
+    assert (found.a_better <= found.high).all()
+    assert (found.high <= 1).all()
+
+
 @pytest.mark.parametrize(
     ("lists", "message"),
     [

@@ -9,11 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import block_diag, csr_matrix
 from scipy.special import expit
 
+from plaudit.statistics.laplace import dense_draws, sparse_draws
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _MAX_ROUNDS, _ROUNDING = 500, 1e-7
 _NEWTON_STEPS = 3
+_TURNED_BACK, _MATTERS, _DIGITS = 100.0, 1e-3, 9
+_MAX_DENSE_PEOPLE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +97,22 @@ def inferred_skills(
     its verdicts, each weighing as much as its person's skill.
 
     One verdict a pair cannot tell skill from luck: then skills stay near the prior's mean, and say so by their deviation.
+
+    Where two people, or two camps, contradict each other more than they agree, the posterior has one peak with either in the
+    right, alike but for the names. Everybody starts equal, so what the verdicts do not tell apart ends equal, on the saddle
+    between the peaks: a step to one of them would let rounding, or who was numbered first, say who lies. The intervals are
+    then wide enough for both peaks (`plaudit.statistics.laplace`).
+
+    Intervals are exact, up to the normal curve, for 1000 people at most, in memory quadratic and time cubic in people. Above
+    that they come from `sparse_draws`, in memory and time linear in verdicts.
     """
     prior, known = prior or SkillPrior(), _Strict.of(verdicts)
-    num_people = known.num_people
-    skill, bias = np.full(num_people, prior.skill_mean), np.zeros(num_people)
-    chance = known.chances(skill, bias)
-    for _ in range(_MAX_ROUNDS):
-        for _ in range(_NEWTON_STEPS):
-            gradient, information = known.derivatives(skill, bias, chance, prior)
-            step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
-            skill, bias = skill + step[:, 0], bias + step[:, 1]
-        found = known.chances(skill, bias)
-        moved, chance = float(np.abs(found - chance).max()), found
-        if moved < _ROUNDING:
-            break
-    covariance = np.linalg.inv(known.observed_information(skill, bias, chance, prior))
-    spread, generator = np.linalg.cholesky(covariance), np.random.default_rng(seed)
+    skill, bias, chance = _fit(known, prior)
+    moves, std = known.displacements(skill, bias, chance, prior, num_draws, seed)
     drawn = np.empty((num_draws, known.num_pairs))
-    for row in drawn:
-        more = (spread @ generator.standard_normal(2 * num_people)).reshape(num_people, 2)
+    for row, more in zip(drawn, moves, strict=True):
         row[:] = known.chances(skill + more[:, 0], bias + more[:, 1])
-    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2], axis=0, overwrite_input=True)
     sure = 1 - _tie_shares(known.num_pairs, verdicts, skill)
     return Skills(
         0.5 + sure * (chance - 0.5),
@@ -121,8 +120,43 @@ def inferred_skills(
         0.5 + sure * (np.maximum(high, chance) - 0.5),
         skill,
         bias,
-        np.sqrt(np.diag(covariance)[::2]),
+        std,
     )
+
+
+def _fit(known: _Strict, prior: SkillPrior) -> tuple[Floats, Floats, Floats]:
+    """Skill [J], bias [J] and P(a is better) [I].
+
+    Rounding grows where steps get longer again after having been short: there it may be all that tells people apart. Then
+    a fit on rounded numbers, in which equals stay equal, has the say.
+    """
+    *found, turned_back = _climb(known, prior, None)
+    if turned_back:
+        *steady, _ = _climb(known, prior, _DIGITS)
+        if np.abs(steady[2] - found[2]).max() > _MATTERS:
+            found = steady
+    return found[0], found[1], found[2]
+
+
+def _climb(known: _Strict, prior: SkillPrior, digits: int | None) -> tuple[Floats, Floats, Floats, bool]:
+    """Skill, bias and chances by expectation-maximisation, and whether its steps got much longer on the way."""
+    skill, bias = np.full(known.num_people, prior.skill_mean), np.zeros(known.num_people)
+    chance, least, turned_back = known.chances(skill, bias), np.inf, False
+    for _ in range(_MAX_ROUNDS):
+        for _ in range(_NEWTON_STEPS):
+            gradient, information = known.derivatives(skill, bias, chance, prior)
+            step = np.linalg.solve(information, gradient[:, :, None])[:, :, 0]
+            skill, bias = skill + step[:, 0], bias + step[:, 1]
+        if digits is not None:
+            skill, bias = np.round(skill, digits), np.round(bias, digits)
+        found = known.chances(skill, bias)
+        if digits is not None:
+            found = np.round(found, digits)
+        moved, chance = float(np.abs(found - chance).max()), found
+        least, turned_back = min(least, moved), turned_back or moved > _TURNED_BACK * least
+        if moved < _ROUNDING:
+            break
+    return skill, bias, chance, turned_back
 
 
 def others_opinion(verdicts: PairVerdicts, skills: Skills) -> tuple[Ints, Floats]:
@@ -201,15 +235,32 @@ class _Strict:
         That with the better answers known, less the covariance of its gradient over not knowing them (Louis 1982, eq. 3.2):
         one verdict a pair then tells nothing of skill, as it must.
         """
-        if_better, if_worse = (expit(-logit) for logit in self._logits(skill, bias))
-        # How much more the gradient is where a is the better one.
-        more = self.said_a * np.stack([if_better + if_worse, self.lean * (if_better - if_worse)])
-        places = np.tile(self.pair, 2), np.concatenate([2 * self.person, 2 * self.person + 1])
-        rows = csr_matrix((more.ravel(), places), shape=(self.num_pairs, 2 * self.num_people))
+        rows = self._contrasts(skill, bias)
         lost = rows.multiply((chance * (1 - chance))[:, None]).T @ rows
         complete = block_diag(list(self.derivatives(skill, bias, chance, prior)[1]))
         observed: Floats = (complete - lost).toarray()
         return observed
+
+    def displacements(
+        self, skill: Floats, bias: Floats, chance: Floats, prior: SkillPrior, num_draws: int, seed: int
+    ) -> tuple[Floats, Floats]:
+        """Draws [num_draws, J, 2] of how far skill and bias may lie from these, and the deviations of skill [J]."""
+        generator = np.random.default_rng(seed)
+        if self.num_people <= _MAX_DENSE_PEOPLE:
+            prior_std = np.tile([prior.skill_std, prior.bias_std], self.num_people)
+            observed = self.observed_information(skill, bias, chance, prior)
+            draws, std = dense_draws(observed, prior_std, num_draws, generator)
+        else:
+            lost = self._contrasts(skill, bias).multiply(np.sqrt(chance * (1 - chance))[:, None]).tocsr()
+            draws, std = sparse_draws(self.derivatives(skill, bias, chance, prior)[1], lost, num_draws, generator)
+        return draws.reshape(num_draws, self.num_people, 2), std[::2]
+
+    def _contrasts(self, skill: Floats, bias: Floats) -> csr_matrix:
+        """How much more the gradient by skill and bias of each person is where a is the better one of a pair [I, 2J]."""
+        if_better, if_worse = (expit(-logit) for logit in self._logits(skill, bias))
+        more = self.said_a * np.stack([if_better + if_worse, self.lean * (if_better - if_worse)])
+        places = np.tile(self.pair, 2), np.concatenate([2 * self.person, 2 * self.person + 1])
+        return csr_matrix((more.ravel(), places), shape=(self.num_pairs, 2 * self.num_people))
 
 
 def _tie_shares(num_pairs: int, verdicts: PairVerdicts, skill: Floats) -> Floats:
