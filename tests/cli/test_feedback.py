@@ -65,6 +65,23 @@ def test_from_a_file_to_a_snapshot_and_on(plaudit: Plaudit, votes: Path) -> None
     assert plaudit("feedback", "export", "--out", "out.jsonl").status == 2
 
 
+def test_an_export_of_several_kinds_asks_which(plaudit: Plaudit, tmp_path: Path) -> None:
+    said = [{"role": "assistant", "content": "Because."}]
+    common = {"prompt": [{"role": "user", "content": "Why?"}], "completion": said}
+    rows = [{"kind": "correction", "corrected": said, **common}, {"kind": "demonstration", **common}]
+    for place, row in enumerate(rows):
+        plaudit("feedback", "import", write_rows(tmp_path / f"{place}.jsonl", row), "--consent", "form")
+    refused = plaudit("feedback", "export", "--out", "out.jsonl")
+    assert refused.status == 2
+    assert "here are correction, demonstration: choose with --kind" in refused.err
+    assert "no record is a rating, only correction, demonstration" in (
+        plaudit("feedback", "export", "--kind", "rating", "--out", "out.jsonl").err
+    )
+    assert not (tmp_path / "out.jsonl").exists()
+    assert "out.jsonl: 1 records" in plaudit("feedback", "export", "--kind", "correction", "--out", "out.jsonl").out
+    assert json.loads((tmp_path / "out.jsonl").read_text(encoding="utf-8"))["kind"] == "correction"
+
+
 def test_ties_are_left_out_of_an_export_of_pairs_or_halved(plaudit: Plaudit, tmp_path: Path) -> None:
     rows = write_rows(tmp_path / "rows.jsonl", comparison(0, "Ann", "tie"), comparison(1, "Ann", "a"))
     plaudit("feedback", "import", rows, "--consent", "x")
@@ -138,6 +155,36 @@ def test_a_person_is_forgotten_everywhere(plaudit: Plaudit, votes: Path) -> None
     assert "nobody is called 'poll:Eve'" in plaudit(*erase, "--out", "r2.json").refused()
 
 
+def test_what_an_erasure_left_undone_is_done_by_its_receipt(plaudit: Plaudit, votes: Path) -> None:
+    """A snapshot that lies elsewhere is named, and rewritten once it is back."""
+    plaudit("feedback", "import", votes, "--consent", "x", "--source", "poll")
+    plaudit("feedback", "snapshot", "--out", "snap")
+    Path("snap").rename("elsewhere")
+    erase = ("feedback", "erase", "--runs", "runs", "--person")
+    done = plaudit(*erase, "poll:Eve", "--yes")
+    receipt = json.loads(Path("receipt.json").read_text())
+    (missing,) = receipt["missing"]
+    assert f"snapshot {missing['snapshot_id'][:12]} is not in {missing['folder']}: where it is now" in done.out
+    assert f"plaudit feedback erase --person {receipt['id']} --yes" in done.out
+    told = plaudit(*erase, "poll:Eve", "--out", "second.json").refused()
+    assert "nobody is called 'poll:Eve' in this store" in told
+    assert f"the last erasure here is finished by --person {receipt['id']}" in told
+    Path("elsewhere").rename("snap")
+    again = (*erase, receipt["id"], "--out", "second.json")
+    assert "would remove what was left; nothing was done" in plaudit(*again).out
+    file = Path("snap/comparison.jsonl")
+    sound = file.read_bytes()
+    file.write_bytes(b"")
+    damaged = plaudit(*again, "--yes")
+    assert (damaged.status, "snap may still hold them: " in damaged.out) == (1, True)
+    file.write_bytes(sound)
+    assert plaudit(*erase, receipt["id"], "--out", "third.json", "--yes").status == 0
+    second = json.loads(Path("third.json").read_text())
+    assert (second["id"], second["missing"], second["failed"]) == (receipt["id"], [], [])
+    assert [row["old_id"] for row in second["snapshots"]] == [missing["snapshot_id"]]
+    assert [path.name for path in Path("snap").iterdir()] == ["erased.json"]
+
+
 def test_a_restored_backup_forgets_who_was_erased_since(plaudit: Plaudit, votes: Path) -> None:
     plaudit("feedback", "import", votes, "--source", "poll")
     plaudit("store", "backup", "--out", "backup")
@@ -162,7 +209,7 @@ def test_a_store_that_was_tampered_with_is_told(plaudit: Plaudit, votes: Path) -
 
 def test_migrating(plaudit: Plaudit, votes: Path) -> None:
     plaudit("feedback", "import", votes)
-    assert "is of version 0001 already" in plaudit("store", "migrate").out
+    assert "is of version 0002 already" in plaudit("store", "migrate").out
 
 
 def test_the_store_may_stand_in_the_environment(plaudit: Plaudit, votes: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_other_shapes_and_records_that_lie_nowhere(tmp_path: Path) -> None:
 
 def test_of_several_kinds_one_is_chosen(tmp_path: Path) -> None:
     make_snapshot([*RANKINGS, SHOWN], tmp_path / "snap")
-    with pytest.raises(PlauditError, match=r"here are demonstration, ranking: choose one with kind="):
+    with pytest.raises(PlauditError, match=r"here are demonstration, ranking: choose with kind="):
         dataset_of(tmp_path / "snap")
     assert len(dataset_of(tmp_path / "snap", kind="demonstration")) == 1
     with pytest.raises(PlauditError, match="no record is a rating, only demonstration, ranking"):

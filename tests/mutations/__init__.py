@@ -13,6 +13,7 @@ from mutations import (
     feedback_formats,
     files,
     fits,
+    forgetting,
     losses,
     measures,
     memory,
@@ -60,6 +61,7 @@ MUTATIONS: list[Mutation] = [
         selection,
         settling,
         store,
+        forgetting,
         suites,
         demo,
     )

@@ -50,7 +50,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a Dataset of several kinds is made of the first",
-        "formats/dataset.py",
+        "formats/native.py",
         "if kind is None and len(kinds) > 1:",
         "if False:",
         DATASET,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from plaudit.formats import open_records
 from plaudit.quality.cleaning import (
     CleaningConfig,
     Contradictory,
@@ -32,6 +34,9 @@ from plaudit.schemas.feedback import (
     Rating,
     Verdict,
 )
+from plaudit.schemas.judgement import Axis, ItemKind, Judgement
+from plaudit.store import Origin
+from plaudit.store.questions import Question, records_of
 
 OFF = CleaningConfig(
     personal_data=PersonalData.KEEP,
@@ -168,6 +173,42 @@ def test_equal_records_are_kept_once_and_agreement_is_not_equality() -> None:
     assert ids(found) == ["first", "other person", "other verdict", "stronger", "written", "prompt"]
     assert found.clusters == {"first": ("again", "spaced"), "written": ("written again",)}
     assert {row.rule for row in found.dropped} == {Rule.EXACT_DUPLICATE}
+
+
+def test_ratings_on_several_axes_are_several_opinions() -> None:
+    """As a store gives them: one person, one answer, a number an axis."""
+    drop = CleaningConfig(contradictions=Contradictory.DROP)
+    for helpful, harmless in ((4.0, 4.0), (5.0, 1.0)):
+        question = Question(
+            id="j",
+            source="",
+            weight=1.0,
+            annotator="ann",
+            prompt=(user("What is tea?"),),
+            kind=ItemKind.RATING,
+            answers=(((assistant("A drink."),), Origin()),),
+            judgement=Judgement(ratings={"helpful": (helpful,), "harmless": (harmless,)}),
+        )
+        records = records_of(question, [Axis(name="helpful"), Axis(name="harmless")])
+        for config in (CleaningConfig(), drop):
+            assert ids(clean(records, config)) == ["j/helpful/0", "j/harmless/0"]
+        again = [record.model_copy(update={"id": f"{record.id} again"}) for record in records]
+        assert len(clean([*records, *again]).dropped) == 2
+
+
+def test_answers_to_several_questions_are_several_opinions(tmp_path: Path) -> None:
+    """As Argilla exports them, and OpenAssistant's labels, whose numbers happen to be equal."""
+    stars = {name: [{"value": 4, "user_id": "ann", "status": "submitted"}] for name in ("helpful", "true")}
+    row = {"fields": {"prompt": "What is tea?", "response": "A drink."}, "responses": stars, "metadata": {}}
+    asked = tmp_path / "asked.json"
+    asked.write_text(json.dumps([{"id": "1", **row}]), encoding="utf-8")
+    labels = {name: {"value": 0.5, "count": 2} for name in ("quality", "humor", "spam", "toxicity")}
+    reply = {"message_id": "m", "role": "assistant", "text": "A drink.", "labels": labels, "replies": []}
+    tree = {"message_id": "p", "role": "prompter", "text": "What is tea?", "labels": {}, "replies": [reply]}
+    trees = tmp_path / "trees.jsonl"
+    trees.write_text(json.dumps({"message_tree_id": "p", "prompt": tree}) + "\n", encoding="utf-8")
+    for records, num in ((open_records(asked, "argilla"), 2), (open_records(trees, "oasst-labels"), 4)):
+        assert len(clean(records).kept) == num
 
 
 LONG = "Please explain to me how a heat pump works in the middle of winter"

@@ -95,6 +95,24 @@ def test_ratings_on_both_sides_of_the_middle() -> None:
     assert contradictions([rated(1), rated(4, "bob"), rated(5, "cid")]) == [Contradiction(MAJORITY, (0,), 1, 2)]
 
 
+def test_what_is_said_of_another_quality_contradicts_nothing() -> None:
+    """Helpful and harmful, on either side of the middle, and so with comparisons; on one axis it is a contradiction."""
+
+    def rated(score: float, axis: str, by: str = "ann") -> Rating:
+        fields = {"prompt": P, "completion": X, "minimum": 1, "maximum": 5, "annotator": by}
+        return Rating(**fields, score=score, extra={"axis": axis})
+
+    assert contradictions([rated(5, "helpful"), rated(1, "harmless")]) == []
+    assert contradictions([rated(5, "helpful"), rated(1, "helpful")]) == [Contradiction(OWN, (0, 1))]
+    crowd = [rated(1, "helpful"), rated(5, "harmless", "bob"), rated(5, "harmless", "cid")]
+    assert contradictions(crowd) == []
+    kind, useful = (
+        said(verdict).model_copy(update={"extra": {"axis": axis}})
+        for axis, verdict in (("kind", Verdict.A), ("useful", Verdict.B))
+    )
+    assert contradictions([kind, useful]) == []
+
+
 PEOPLE = ["ann", "bob", "cid", "dan"]
 verdicts = st.lists(
     st.builds(

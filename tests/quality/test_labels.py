@@ -101,6 +101,19 @@ def test_weights_stay_and_unnamed_people_are_one() -> None:
     assert found.groups[0].pairs[2].target == 0.5
 
 
+def test_each_axis_has_chances_of_its_own() -> None:
+    """Five people who find a the more helpful and b the more harmless, as one: nobody contradicts anybody."""
+    answers = tuple((assistant(text),) for text in "ab")
+    records = [
+        Ranking(prompt=PROMPTS[0], completions=answers, ranks=ranks, annotator=name, extra={"axis": axis})
+        for name in ("ada", "ben", "cho", "dee", "eli")
+        for axis, ranks in (("helpful", (0, 1)), ("harmless", (1, 0)))
+    ]
+    helpful, harmless = (group.pairs[0].target for group in weighed_preferences(records).groups)
+    assert helpful > 0.9
+    assert harmless == pytest.approx(1 - helpful)
+
+
 def test_what_compares_nothing_is_refused() -> None:
     nothing = Comparison(
         prompt=PROMPTS[0], a=(assistant("a"),), b=(assistant("b"),), verdict=Verdict.INCOMPARABLE, annotator="ada"

@@ -43,6 +43,28 @@ def test_people_prompts_and_scales_do_not_mix() -> None:
     assert (texts(found.completions), found.ranks) == (["a", "b"], (1, 0))
 
 
+def on(axis: str, answer: str, score: float) -> Rating:
+    return rating(answer, score, annotator="ada", maximum=5.0, extra={"axis": axis})
+
+
+def test_each_axis_ranks_the_answers_by_itself() -> None:
+    """Helpful is x, harmless is y: neither order stands for the other, and a single rating on a third says nothing."""
+    said = [
+        on("helpful", "x", 5),
+        on("harmless", "x", 2),
+        on("helpful", "y", 1),
+        on("harmless", "y", 3),
+        on("kind", "x", 4),
+    ]
+    helpful, harmless = rankings_of(said)
+    assert (texts(helpful.completions), helpful.ranks, helpful.extra) == (["x", "y"], (0, 1), {"axis": "helpful"})
+    assert (texts(harmless.completions), harmless.ranks, harmless.extra) == (["x", "y"], (1, 0), {"axis": "harmless"})
+    (whole,) = rankings_of(
+        [*said, rating("x", 1, annotator="ada", maximum=5), rating("y", 2, annotator="ada", maximum=5)]
+    )[2:]
+    assert (whole.ranks, whole.extra) == ((1, 0), {})
+
+
 def test_an_answer_rated_again_counts_once_by_its_last_score() -> None:
     assert rankings_of([rating("a", 0), rating("a", 1)]) == []
     (found,) = rankings_of([rating("a", 0), rating("b", 0.5), rating("a", 1)])

@@ -104,6 +104,18 @@ def test_a_damaged_backup_is_refused(
         restore(folder, new_address("sqlite"), keys=tmp_path / "new keys")
 
 
+def test_a_restore_that_is_refused_can_be_made_again(
+    panel: Panel, backed_up: Backup, tmp_path: Path, new_address: Callable[[str], str]
+) -> None:
+    """The database is still empty: what is wrong with the backup shows before anything is copied."""
+    target, key = new_address("sqlite"), tmp_path / "backup" / "keys" / f"{panel.people[0]}.key"
+    aside = key.rename(tmp_path / key.name)
+    with pytest.raises(StoreError, match="the backup cannot be trusted: the key of"):
+        restore(tmp_path / "backup", target, keys=tmp_path / "new keys")
+    aside.rename(key)
+    assert restore(tmp_path / "backup", target, keys=tmp_path / "new keys").backup == backed_up
+
+
 def test_neither_overwrites_anything(panel: Panel, backed_up: Backup, tmp_path: Path, address: str) -> None:
     before = dump(panel.store)
     with pytest.raises(StoreError, match="is there already"):

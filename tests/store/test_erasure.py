@@ -134,6 +134,31 @@ def test_an_imported_batch_keeps_its_log(panel: Panel) -> None:
     assert store.people.known_as("f", ["a"])["a"] != person
 
 
+def test_an_earlier_erasure_is_known_by_its_receipt(panel: Panel) -> None:
+    """What stands before and after; nothing is erased twice."""
+    person, erasure = busy(panel), Erasure(panel.store.database)
+    pseudonym = f"pseudonym {CANARY}"
+    standing = erasure.standing(panel.project)
+    assert sorted(name for name, _ in standing) == ["person 0", "person 0", "person 0", pseudonym]
+    assert erasure.projects(person) == (panel.project,)
+    with pytest.raises(UnknownRowError):
+        erasure.resumed(person)
+    erased = erasure.erase(person)
+    (left,) = erasure.standing(panel.project)
+    assert left in standing
+    assert left[0] == "person 0"
+    assert erasure.receipts() == {erased.receipt_id: person}
+    again = erasure.resumed(person)
+    assert (again.receipt_id, again.num_rows, again.project_ids) == (
+        erased.receipt_id,
+        {"judgement": 3},
+        (panel.project,),
+    )
+    assert again.record_ids == {row for _, row in standing} - {left[1]}
+    with pytest.raises(UnknownRowError):
+        erasure.projects(person)
+
+
 def test_erased_people_are_erased_from_what_comes_back(panel: Panel) -> None:
     person = busy(panel)
     erasure = Erasure(panel.store.database)

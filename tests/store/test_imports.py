@@ -276,3 +276,95 @@ def test_many_rows_in_many_chunks(panel: Panel, monkeypatch: pytest.MonkeyPatch)
     assert (done.num_new, done.num_people) == (60, 5)
     assert unnamed(everything(panel)) == unnamed([record.model_copy(update={"source": "f"}) for record in records])
     assert (count(panel.store, PromptRow), count(panel.store, ItemRow)) == (11, 11)
+
+
+def comparison(prompt: str, a: str, b: str, verdict: str, **known: object) -> Comparison:
+    return Comparison.model_validate(
+        {"prompt": (user(prompt),), "a": (assistant(a),), "b": (assistant(b),), "verdict": verdict, **known}
+    )
+
+
+def test_records_without_ids_are_told_apart_by_what_they_say(panel: Panel) -> None:
+    """Two that say the same are two; the file once more adds nothing."""
+    records = [comparison("q", "x", "y", "a"), comparison("q", "x", "y", "b"), comparison("q", "x", "y", "a")]
+    imports = panel.store.imports
+    assert imports.add(panel.project, records, source="f").num_new == 3
+    again = imports.add(panel.project, records, source="f")
+    assert (again.num_new, again.num_known) == (0, 3)
+
+
+def test_an_id_that_names_two_judgements_of_one_person_is_refused(panel: Panel) -> None:
+    """A file whose ids name the prompts: nothing of it comes in, instead of the first row of each prompt."""
+    records = [comparison("q", f"answer {place}", "other", "a", id="q") for place in range(2)]
+    with pytest.raises(
+        InvalidError, match="two records of whoever is not named bear the id 'q' and say different things"
+    ):
+        panel.store.imports.add(panel.project, records, source="f")
+    assert list(panel.store.judgements.latest(panel.project)) == []
+    panel.store.imports.add(panel.project, records[:1], source="f")
+    with pytest.raises(InvalidError, match="bear the id 'q'"):
+        panel.store.imports.add(panel.project, records[1:], source="f")
+    by_others = [record.model_copy(update={"annotator": f"p{i}"}) for i, record in enumerate(records)]
+    assert panel.store.imports.add(panel.project, by_others, source="f").num_new == 2
+
+
+def test_written_words_make_a_record_another_too(panel: Panel) -> None:
+    written = [Demonstration(id="d", prompt=ASKED, completion=answer) for answer in ANSWERS[:2]]
+    with pytest.raises(InvalidError, match="bear the id 'd'"):
+        panel.store.imports.add(panel.project, written, source="f")
+
+
+def test_a_file_goes_into_every_project(store: Store) -> None:
+    records = [comparison("q", "x", "y", "a", id="1")]
+    for name in ("p", "q"):
+        project = store.projects.create(name).id
+        assert store.imports.add(project, records, source="f").num_new == 1
+        assert len(list(store.judgements.latest(project))) == 1
+
+
+def test_people_and_models_of_one_source_are_not_mixed(panel: Panel) -> None:
+    imports = panel.store.imports
+    imports.add(panel.project, [comparison("q", "x", "y", "a", id="1")], source="f")
+    with pytest.raises(
+        InvalidError, match="whoever is not named of the source 'f' is known as human here, not as model"
+    ):
+        imports.add(panel.project, [comparison("q", "x", "y", "b", id="2")], source="f", kind=PersonKind.MODEL)
+    imports.add(panel.project, [comparison("q", "x", "y", "b", id="2")], source="judge", kind=PersonKind.MODEL)
+    read = panel.store.records.read
+    for kind, verdict in ((PersonKind.HUMAN, "a"), (PersonKind.MODEL, "b")):
+        [record] = read(Query(project_id=panel.project, purpose=None, people=(kind,)))
+        assert isinstance(record, Comparison)
+        assert record.verdict == verdict
+
+
+def test_equal_answers_keep_their_places(panel: Panel) -> None:
+    """Sampled answers coincide; of two that do, each has its own rank. The second record names them in another order."""
+    texts = {"r1": ("yes", "yes", "no"), "r2": ("no", "yes", "yes")}
+    records = [
+        Ranking(id=name, prompt=ASKED, completions=tuple((assistant(text),) for text in said), ranks=ranks)
+        for (name, said), ranks in zip(texts.items(), ((0, 1, 2), (2, 0, 1)), strict=True)
+    ]
+    panel.store.imports.add(panel.project, records, source="f")
+    for record in panel.store.records.read(Query(project_id=panel.project, purpose=None)):
+        assert isinstance(record, Ranking)
+        assert [(answer[0].text, rank) for answer, rank in zip(record.completions, record.ranks, strict=True)] == [
+            ("yes", 0),
+            ("yes", 1),
+            ("no", 2),
+        ]
+
+
+def test_more_judgements_can_be_wanted_later(panel: Panel) -> None:
+    """Of what was imported without asking for any, by another import or by adding the item."""
+    records = [comparison("q", "x", "y", "a", id="1")]
+
+    def overlaps() -> list[tuple[int, int]]:
+        with panel.store.database.read() as session:
+            return [(row.overlap, row.num_free) for row in session.scalars(select(ItemRow))]
+
+    for overlap, wanted in ((0, 0), (2, 2), (1, 2), (3, 3)):
+        panel.store.imports.add(panel.project, records, source="f", overlap=overlap)
+        assert overlaps() == [(wanted, wanted)]
+    panel.submit(panel.task())
+    panel.store.imports.add(panel.project, records, source="f", overlap=5)
+    assert overlaps() == [(5, 4)]

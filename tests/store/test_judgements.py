@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from plaudit.schemas.conversation import assistant
-from plaudit.schemas.feedback import Verdict
-from plaudit.schemas.judgement import ItemKind, Judgement
-from plaudit.schemas.tasks import Task
-from plaudit.store import Store
-from plaudit.store.errors import AlreadyJudgedError, InvalidError, NotAllowedError
-from tests.store.conftest import Panel, panel_of
+from plaudit.schemas.conversation import assistant, user
+from plaudit.schemas.feedback import Comparison, Highlights, Ranking, Verdict
+from plaudit.schemas.judgement import Axis, ItemKind, Judgement
+from plaudit.schemas.tasks import ProjectSettings, Task
+from plaudit.store import Query, Store
+from plaudit.store.errors import AlreadyJudgedError, InvalidError, NotAllowedError, WithdrawnError
+from tests.store.conftest import QUIET, Panel, panel_of
 
 
 def place_of(task: Task, answer: int) -> int:
@@ -199,3 +199,111 @@ def test_gold_must_fit_too(panel: Panel) -> None:
     item = panel.item("q")
     with pytest.raises(InvalidError, match="needs a verdict"):
         panel.store.items.set_gold(item, Judgement(ranks=(0, 1)), reason="r")
+
+
+def highlights(text: str, *places: tuple[int, int]) -> dict[str, object]:
+    return {"spans": [[{"start": start, "end": end, "label": text} for start, end in places]]}
+
+
+def test_marks_are_kept_in_the_order_of_their_places(panel: Panel) -> None:
+    """However they were clicked: as a record they are read in order."""
+    panel.item("q", kind=ItemKind.HIGHLIGHTS, num_answers=1)
+    panel.submit(panel.task(), **highlights("odd", (2, 3), (0, 2), (0, 1)))
+    [record] = panel.store.records.read(Query(project_id=panel.project, purpose=None))
+    assert isinstance(record, Highlights)
+    assert [(span.start, span.end) for span in record.spans] == [(0, 1), (0, 2), (2, 3)]
+
+
+def test_a_mark_past_the_end_is_refused(panel: Panel) -> None:
+    """The answer is "q 0": a mark may end with it."""
+    panel.item("q", kind=ItemKind.HIGHLIGHTS, num_answers=1)
+    task = panel.task()
+    with pytest.raises(InvalidError, match="a span of answer 0 ends at 4, the answer has 3 characters"):
+        panel.submit(task, **highlights("odd", (0, 4)))
+    panel.submit(task, **highlights("odd", (0, 3)))
+
+
+def test_a_mark_in_an_answer_of_several_messages_is_refused(panel: Panel) -> None:
+    prompt = panel.store.items.add_prompt(panel.project, (user("Count."),))
+    answer = panel.store.items.add_answer(prompt, (assistant("One."), user("And?"), assistant("Two.")))
+    panel.store.items.add(prompt, [answer], ItemKind.HIGHLIGHTS)
+    task = panel.task()
+    with pytest.raises(InvalidError, match="spans are places in one text: answer 0 has 3 messages"):
+        panel.submit(task, **highlights("odd", (0, 1)))
+    panel.submit(task, spans=[[]])
+
+
+def test_a_key_that_comes_again_with_another_task_is_refused(panel: Panel) -> None:
+    """A counter that began anew: the second judgement would be taken for the first, and lost."""
+    panel.item("a")
+    panel.item("b")
+    panel.submit(panel.task(), "1", verdict="tie")
+    with pytest.raises(InvalidError, match="the key '1' was used for another judgement"):
+        panel.submit(panel.task(), "1", verdict="tie")
+    panel.submit(panel.task(), "2", verdict="tie")
+    assert len(list(panel.store.judgements.latest(panel.project))) == 2
+
+
+def test_a_key_is_one_projects(store: Store) -> None:
+    panel, other = panel_of(store, 1), panel_of(store, 0, name="others")
+    store.projects.join(other.project, panel.people[0])
+    other.people.append(panel.people[0])
+    for one in (panel, other):
+        one.item("q")
+        one.submit(one.task(), "1", verdict="tie")
+        assert len(list(store.judgements.latest(one.project))) == 1
+
+
+def test_a_key_that_comes_again_with_another_correction_is_refused(panel: Panel) -> None:
+    judgements = panel.store.judgements
+    panel.item("q")
+    first = panel.submit(panel.task(), verdict="tie")
+    second = judgements.revise(first, panel.people[0], Judgement(verdict="both_bad"), client_key="1")
+    assert judgements.revise(first, panel.people[0], Judgement(verdict="both_bad"), client_key="1") == second
+    with pytest.raises(InvalidError, match="the key '1' was used for another"):
+        judgements.revise(second, panel.people[0], Judgement(verdict="both_bad"), client_key="1")
+
+
+def test_a_judgement_of_a_withdrawn_item_stays_as_it_is(panel: Panel) -> None:
+    item = panel.item("q")
+    said = panel.submit(panel.task(), verdict="tie")
+    panel.store.items.withdraw(item)
+    with pytest.raises(WithdrawnError, match="what was said of it stays"):
+        panel.store.judgements.revise(said, panel.people[0], Judgement(verdict="both_bad"), client_key="1")
+
+
+@pytest.mark.parametrize("said", [{"ratings": {"helpful": [5, 1]}}, {"axis_verdicts": {"helpful": "tie"}}])
+@pytest.mark.parametrize(
+    "axes", [(), (Axis(name="useful"),), (Axis(name="helpful", minimum=0, maximum=4), Axis(name="true"))]
+)
+def test_an_axis_in_use_stays_as_it_is(store: Store, said: dict[str, object], axes: tuple[Axis, ...]) -> None:
+    before = {"axes": (Axis(name="helpful"), Axis(name="true"))}
+    panel = panel_of(store, 1, **before)
+    panel.item("q")
+    panel.submit(panel.task(), verdict="tie", **said)
+    settings = ProjectSettings.model_validate({**QUIET, **before})
+    with pytest.raises(
+        InvalidError, match="something was rated on helpful: an axis in use keeps its name and its scale"
+    ):
+        store.projects.change(panel.project, settings.model_copy(update={"axes": axes}))
+    assert store.projects.named("answers").settings == settings
+    wider = (Axis(name="kind"), *before["axes"][:1])
+    assert store.projects.change(panel.project, settings.model_copy(update={"axes": wider})).settings.axes == wider
+
+
+def test_verdicts_on_axes_come_along_with_the_record(store: Store) -> None:
+    panel = panel_of(store, 1, axes=(Axis(name="helpful"),))
+    panel.item("q")
+    task = panel.task()
+    panel.submit(task, verdict="tie", axis_verdicts={"helpful": "ab"[place_of(task, 1)]})
+    [record] = store.records.read(Query(project_id=panel.project, purpose=None))
+    assert isinstance(record, Comparison)
+    assert (record.verdict, record.extra["axis_verdicts"]) == (Verdict.TIE, {"helpful": "b"})
+
+
+def test_answers_of_which_none_will_do_are_a_ranking(panel: Panel) -> None:
+    panel.item("q", kind=ItemKind.RANKING)
+    panel.submit(panel.task(), unacceptable=[True, True])
+    [record] = panel.store.records.read(Query(project_id=panel.project, purpose=None))
+    assert isinstance(record, Ranking)
+    assert (record.ranks, record.unacceptable) == ((None, None), (True, True))

@@ -11,16 +11,22 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
-from plaudit.store import StoreError, open_store, opening
-from plaudit.store.engine import make_engine, parsed_url
+from plaudit.schemas.judgement import Judgement
+from plaudit.store import Store, StoreError, open_store, opening
+from plaudit.store.audit import faults
+from plaudit.store.database import Database
+from plaudit.store.engine import WRITES, make_engine, parsed_url
 from plaudit.store.errors import UnavailableError, WrongVersionError
 from plaudit.store.ids import new_id
-from plaudit.store.opening import migrate, newest_version
+from plaudit.store.opening import migrate, migrate_store, newest_version
 from plaudit.store.tables import Table
+from plaudit.store.vault import Vault
+from tests.store.conftest import panel_of
 
 
 def test_the_migrations_make_the_tables(address: str, tmp_path: Path) -> None:
@@ -230,3 +236,55 @@ def test_ids_rise_and_are_of_version_7() -> None:
     assert names == sorted(set(names))
     assert {uuid.UUID(name).version for name in names} == {7}
     assert {uuid.UUID(name).variant for name in names} == {uuid.RFC_4122}
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(address: str, tmp_path: Path) -> None:
+    """With what lies in it, corrections that point to earlier rows included; then a key is one project's."""
+    config, engine = opening._alembic(), make_engine(parsed_url(address))
+    with engine.execution_options(**{WRITES: True}).connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    with pytest.raises(WrongVersionError, match="older version 0001"):
+        open_store(address, keys=tmp_path)
+    store = Store(Database(make_engine(parsed_url(address)), Vault(tmp_path), lambda: 1))
+    panel = panel_of(store, 1)
+    panel.item("q")
+    said = panel.submit(panel.task(), "1", verdict="tie")
+    store.judgements.revise(said, panel.people[0], Judgement(verdict="both_bad"), client_key="2")
+    before = list(store.judgements.latest(panel.project))
+    store.close()
+    assert migrate_store(address) == ("0001", "0002")
+    with closing(open_store(address, keys=tmp_path)) as store:
+        assert list(store.judgements.latest(panel.project)) == before
+        with store.database.read() as session:
+            assert list(faults(session)) == []
+        other = panel_of(store, 0, name="others")
+        store.projects.join(other.project, panel.people[0])
+        other.people.append(panel.people[0])
+        other.item("q")
+        other.submit(other.task(), "1", verdict="tie")
+    engine = make_engine(parsed_url(address))
+    with engine.connect() as found:
+        assert compare_metadata(MigrationContext.configure(found), Table.metadata) == []
+    engine.dispose()
+
+
+def test_only_a_store_is_migrated(address: str, tmp_path: Path) -> None:
+    """No new store where a name is mistyped, no tables in somebody else's database."""
+    missing = tmp_path / "no.db"
+    with pytest.raises(StoreError, match="there is no store"):
+        migrate_store(f"sqlite:///{missing}")
+    assert not missing.exists()
+    engine = create_engine(parsed_url(address))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE invoices (id INTEGER)"))
+    with pytest.raises(StoreError, match="holds no store of plaudit's"):
+        migrate_store(address)
+    with engine.connect() as connection:
+        assert inspect(connection).get_table_names() == ["invoices"]
+    engine.dispose()
+    rubbish = tmp_path / "rubbish.db"
+    rubbish.write_bytes(b"not a database, but long enough to be taken for one" * 40)
+    with pytest.raises(UnavailableError, match="something else, or damaged"):
+        migrate_store(f"sqlite:///{rubbish}")

@@ -317,3 +317,34 @@ def test_repetitions_come_the_other_way_round_and_count_for_no_overlap(store: St
     stored = list(store.judgements.latest(panel.project))
     assert sum(row.is_repeat for row in stored) == num_repeats
     assert len(stored) == 40 + num_repeats
+
+
+def test_adding_an_item_again_can_want_more(panel: Panel) -> None:
+    item = panel.item("q", overlap=1)
+    panel.submit(panel.task(0))
+    assert cause(panel.store.tasks.next(panel.project, panel.people[1])) is EmptyCause.DONE
+    assert panel.item("q", overlap=2) == item
+    panel.submit(panel.task(1))
+    assert panel.item("q", overlap=1) == item
+    assert cause(panel.store.tasks.next(panel.project, panel.people[2])) is EmptyCause.DONE
+
+
+def test_what_was_withdrawn_stays_so_though_it_is_gold_no_more(panel: Panel) -> None:
+    item = panel.item("q")
+    panel.store.items.set_gold(item, Judgement(verdict="a"), reason="plain to see")
+    panel.store.items.withdraw(item)
+    panel.store.items.revoke_gold(item)
+    assert cause(panel.store.tasks.next(panel.project, panel.people[0])) is EmptyCause.DONE
+
+
+def test_a_draft_outlives_its_lease(panel: Panel, clock: Clock) -> None:
+    """It is shown to whoever wrote it, in the order that they saw; to others never."""
+    panel.item("q", kind=ItemKind.RANKING, num_answers=5, overlap=2)
+    first = panel.task(0)
+    panel.store.tasks.save_draft(first.assignment_id, first.lease_token, "ten minutes of writing")
+    clock.forward(601)
+    assert panel.task(1).draft == ""
+    again = panel.task(0)
+    assert again.assignment_id != first.assignment_id
+    assert (again.draft, again.answers) == ("ten minutes of writing", first.answers)
+    panel.submit(again, ranks=[0, 1, 2, 3, 4])

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from plaudit.cli.store import StoreSettings
 from plaudit.formats import Shape, open_records, write_records
+from plaudit.formats.native import of_kind
 from plaudit.formats.snapshot import read as read_snapshot
 from plaudit.quality.cleaning import CleaningConfig
 from plaudit.quality.datasheet import About
@@ -87,6 +88,8 @@ class FeedbackExport(ProjectSettings):
     """For training only what everybody whose words they are agreed to; for statistics everything."""
     people: tuple[PersonKind, ...] = (PersonKind.HUMAN,)
     """Whose judgements."""
+    kind: str = ""
+    """One kind of record only (comparison, ranking, rating, correction, highlights, demonstration), where there are several."""
     ties: Literal["drop", "half"] = "drop"
     """What becomes of a tie where the shape knows a better and a worse answer only: left out and counted, or written both ways
     round at half its weight."""
@@ -98,7 +101,7 @@ class FeedbackExport(ProjectSettings):
         with self.opened() as store:
             project = store.projects.named(self.project)
             query = Query(project_id=project.id, purpose=_PURPOSES[self.purpose], people=self.people)
-            records = list(store.records.read(query))
+            records = of_kind(list(store.records.read(query)), self.kind or None, how="--kind")
         losses = write_records(records, self.out, self.to, ties=self.ties)
         print(f"{self.out}: {len(records):,} records")
         print(losses)
@@ -191,7 +194,7 @@ class FeedbackSnapshot(ProjectSettings):
             project = store.projects.named(self.project)
             query = Query(project_id=project.id, people=self.people, purpose=_PURPOSES[self.purpose])
             made = snapshot_of(store, query, self.out, cleaning=self.cleaning, about=self.about)
-        print(f"{self.out}: snapshot {made.snapshot.id[:12]}, described in {self.out / 'datasheet.md'}")
+        print(f"{made.folder}: snapshot {made.snapshot.id[:12]}, described in {made.folder / 'datasheet.md'}")
         for file in made.snapshot.files:
             print(f"  {file.kind}: {file.num_rows:,} rows")
         if made.cleaned is not None:
@@ -204,7 +207,8 @@ class FeedbackErase(StoreSettings):
     """Forget a person: rows, words, snapshots, backups; name the models trained on them; leave a receipt."""
 
     person: str
-    """The person's pseudonym, or SOURCE:NAME for somebody of that name in an imported source."""
+    """The person's pseudonym, or SOURCE:NAME for somebody of that name in an imported source. A receipt's id does what that
+    erasure left undone, because it stopped half way or something could not be found or read."""
     out: Path = Path("receipt.json")
     """Where to write the receipt, which says nothing of the person."""
     backups: tuple[Path, ...] = ()
@@ -215,29 +219,31 @@ class FeedbackErase(StoreSettings):
     """Do it; without this it is only said what would be done."""
 
     def run(self) -> int:
-        """Erases, or says what would be erased."""
+        """Erases, or says what would be erased. 1 where something could not be rewritten."""
         if self.out.exists():
             raise PlauditError(f"{self.out} is there already: name another file for the receipt")
         with self.opened() as store:
-            person = self._person(store)
+            erased = Erasure(store.database).receipts()
+            person = erased.get(self.person) or self._person(store, erased)
             if not self.yes:
-                rows = Erasure(store.database).preview(person)
-                print(f"would remove {_rows_text(rows)}; nothing was done: add --yes to do it, for good")
+                rows = "what was left" if self.person in erased else _rows_text(Erasure(store.database).preview(person))
+                print(f"would remove {rows}; nothing was done: add --yes to do it, for good")
                 return 0
             receipt = forget(store, person, read=read_snapshot, backups=self.backups, runs=self.runs)
         write_json(self.out, receipt)
         _tell(receipt, self.out)
-        return 0
+        return 1 if receipt.failed else 0
 
-    def _person(self, store: Store) -> str:
+    def _person(self, store: Store, erased: dict[str, str]) -> str:
         try:
             return store.people.named(self.person)
-        except UnknownRowError:
+        except UnknownRowError as error:
             source, _, name = self.person.partition(":")
             person = store.people.found_as(source, name) if name else None
-            if person is None:
-                raise
-            return person
+            if person is not None:
+                return person
+            hint = f"; the last erasure here is finished by --person {list(erased)[-1]}" if erased else ""
+            raise UnknownRowError(f"{error}{hint}") from error
 
 
 def _project(store: Store, name: str) -> Project:
@@ -269,8 +275,16 @@ def _tell(receipt: Receipt, path: Path) -> None:
         print(f"  snapshot {snapshot.old_id[:12]} -> {snapshot.new_id[:12] or 'nothing left'} ({snapshot.folder})")
     for folder in receipt.backups:
         print(f"  backup {folder} forgot the person")
+    unseen = {one.snapshot_id for one in receipt.missing} | {one.snapshot_id for one in receipt.failed}
     for run in receipt.trained:
+        what = "on a snapshot that may hold their rows" if run.snapshot_id in unseen else "on their rows"
         print(
-            f"  trained on their rows: {run.folder}. It cannot unlearn them: train anew"
+            f"  trained {what}: {run.folder}. It cannot unlearn them: train anew"
             + (f" from {run.parent}" if run.parent else "")
         )
+    for missing in receipt.missing:
+        print(f"  snapshot {missing.snapshot_id[:12]} is not in {missing.folder}: where it is now it may hold them")
+    for failed in receipt.failed:
+        print(f"  {failed.folder} may still hold them: {failed.reason}")
+    if receipt.missing or receipt.failed:
+        print(f"  once they are in their place and can be read: plaudit feedback erase --person {receipt.id} --yes")

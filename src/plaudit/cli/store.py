@@ -10,9 +10,8 @@ from pathlib import Path
 from plaudit.schemas.errors import PlauditError
 from plaudit.store import DEFAULT_URL, Store, open_store
 from plaudit.store.backup import back_up, check, restore
-from plaudit.store.engine import make_engine, parsed_url
 from plaudit.store.erasure import Erasure
-from plaudit.store.opening import migrate
+from plaudit.store.opening import migrate_store
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,9 +101,7 @@ class StoreMigrate(StoreSettings):
 
     def run(self) -> int:
         """Migrates."""
-        engine = make_engine(parsed_url(self.url))
-        before, after = migrate(engine)
-        engine.dispose()
+        before, after = migrate_store(self.url)
         print(
             f"{self.url}: " + (f"is of version {after} already" if before == after else f"version {before} -> {after}")
         )

@@ -12,7 +12,7 @@ from plaudit.formats import snapshot
 from plaudit.formats.detect import Shape
 from plaudit.formats.files import open_records, write_records
 from plaudit.formats.jsonl import objects
-from plaudit.formats.native import KINDS, kind_of
+from plaudit.formats.native import of_kind
 from plaudit.schemas.errors import PlauditError, RowError
 from plaudit.schemas.feedback import AnyRecord
 
@@ -37,15 +37,7 @@ def dataset_of(
     values are not all of one type, and where the `datasets` library is missing.
     """
     records, told = _records(source)
-    kinds = sorted({kind_of(record) for record in records})
-    if kind is None and len(kinds) > 1:
-        raise PlauditError(
-            f"a Dataset holds one kind of record, and here are {', '.join(kinds)}: choose one with kind="
-        )
-    if kind is not None and kind not in kinds:
-        known = "" if kind in KINDS else f"; there are the kinds {', '.join(KINDS)}"
-        raise PlauditError(f"no record is a {kind}, only {', '.join(kinds)}{known}")
-    chosen = [record for record in records if kind in (None, kind_of(record))]
+    chosen = of_kind(records, kind, how="kind=")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.jsonl"
         losses = write_records(chosen, path, shape, ties=ties)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -14,6 +14,7 @@ from plaudit.formats.jsonl import write_rows
 from plaudit.formats.messages import MisfitError, shown
 from plaudit.formats.outgoing import Losses, of_one_kind
 from plaudit.formats.rows import Item, Row, items, strict
+from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord
 
 KINDS: dict[str, type[AnyRecord]] = {kind.__name__.lower(): kind for kind in get_args(AnyRecord)}
@@ -23,6 +24,22 @@ KINDS: dict[str, type[AnyRecord]] = {kind.__name__.lower(): kind for kind in get
 def kind_of(record: AnyRecord) -> str:
     """The name a row's `kind` gives to records like this one."""
     return type(record).__name__.lower()
+
+
+def of_kind(records: Sequence[AnyRecord], kind: str | None, *, how: str) -> list[AnyRecord]:
+    """The records of this kind, or all of them where they are of one.
+
+    Raises PlauditError for several kinds and no choice (`how` says how to choose), and for a kind that is not there.
+    """
+    kinds = sorted({kind_of(record) for record in records})
+    if kind is None and len(kinds) > 1:
+        raise PlauditError(
+            f"one kind of record can be written at a time, and here are {', '.join(kinds)}: choose with {how}"
+        )
+    if kind is not None and kind not in kinds:
+        known = "" if kind in KINDS else f"; there are the kinds {', '.join(KINDS)}"
+        raise PlauditError(f"no record is a {kind}, only {', '.join(kinds) or 'there is none'}{known}")
+    return [record for record in records if kind in (None, kind_of(record))]
 
 
 def plural(kind: str) -> str:

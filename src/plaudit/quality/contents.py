@@ -21,12 +21,13 @@ from plaudit.schemas.feedback import (
     Ranking,
     Rating,
     Verdict,
+    axis_of,
 )
 
 _FENCED_CODE = re.compile(r"```.*?(?:```|\Z)", flags=re.DOTALL)
 _OPINIONS = (Comparison, Ranking, Rating, Correction, Highlights)
 _NOT_SAID = {"id", "source", "weight", "extra", "reason", "prompt", "completion", "completions", "a", "b", "corrected"}
-"""Provenance, texts, and words about them; the other fields are what a person said."""
+"""Provenance, texts, and words about them; the other fields are what a person said, and `axis_of` is of what."""
 
 
 def prompt_of(record: AnyRecord) -> Messages:
@@ -93,7 +94,7 @@ def canonical_messages(messages: Sequence[Message]) -> str:
 
 
 def record_wording(record: AnyRecord) -> Wording:
-    """What makes two records the same: kind and messages, and for opinions the person and what was said.
+    """What makes two records the same: kind and messages, and for opinions the person and what was said of which quality.
 
     Each message is a part, so that a long passage or system prompt does not make different questions alike. Of an opinion
     only the prompt is: its answers must be equal, since a word between them may be what was judged.
@@ -102,7 +103,7 @@ def record_wording(record: AnyRecord) -> Wording:
     turns = (prompt, *answers)
     group: list[JsonValue] = [type(record).__name__, [[message.role for message in messages] for messages in turns]]
     if isinstance(record, _OPINIONS):
-        group += [record.model_dump(mode="json", exclude=_NOT_SAID), *map(canonical_messages, answers)]
+        group += [axis_of(record), record.model_dump(mode="json", exclude=_NOT_SAID), *map(canonical_messages, answers)]
         turns = (prompt,)
     return Wording(canonical_json(group), tuple(_shown(message) for messages in turns for message in messages))
 

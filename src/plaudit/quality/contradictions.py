@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from plaudit.quality.contents import canonical_messages, middle_of
 from plaudit.schemas.conversation import canonical_json
-from plaudit.schemas.feedback import AnyRecord, Comparison, Ranking, Rating
+from plaudit.schemas.feedback import AnyRecord, Comparison, Ranking, Rating, axis_of
 from plaudit.schemas.preference import preference_group
 
 
@@ -48,9 +48,9 @@ class _Word:
 def contradictions(records: Sequence[AnyRecord]) -> list[Contradiction]:
     """Every contradiction between the records' strict verdicts, in the order of the answers they are about.
 
-    A verdict is on a prompt and two answers in whatever order they stand, or on one answer rated above or below the middle;
-    ties contradict nothing. Who contradicts themselves has no vote in the majority, and of two equal halves neither is one.
-    Records without annotator are taken to be one person's, as in `labels`.
+    A verdict is on a prompt and two answers in whatever order they stand, or on one answer rated above or below the middle,
+    and on one axis (`axis_of`); ties contradict nothing. Who contradicts themselves has no vote in the majority, and of two
+    equal halves neither is one. Records without annotator are taken to be one person's, as in `labels`.
     """
     asked: dict[str, list[_Word]] = {}
     found: list[Contradiction] = []
@@ -75,11 +75,11 @@ def _words(record: AnyRecord) -> Iterator[tuple[str | None, int]]:
         for pair in group.pairs:
             a, b = answers[pair.a], answers[pair.b]
             if pair.target != 0.5:
-                question = canonical_json([prompt, *sorted((a, b))]) if a != b else None
+                question = canonical_json([axis_of(record), prompt, *sorted((a, b))]) if a != b else None
                 yield question, 1 if (pair.target > 0.5) == (a < b) else -1
     elif isinstance(record, Rating) and record.score != middle_of(record):
-        question = canonical_json([canonical_messages(record.prompt), canonical_messages(record.completion)])
-        yield question, 1 if record.score > middle_of(record) else -1
+        prompt, answer = canonical_messages(record.prompt), canonical_messages(record.completion)
+        yield canonical_json([axis_of(record), prompt, answer]), 1 if record.score > middle_of(record) else -1
 
 
 def _sides(words: Sequence[_Word]) -> dict[str, set[int]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from plaudit.schemas.conversation import messages_json
 from plaudit.schemas.errors import PlauditError
-from plaudit.schemas.feedback import Comparison, Ranking
+from plaudit.schemas.feedback import Comparison, Ranking, axis_of
 from plaudit.schemas.preference import Pair, PreferenceGroup, pooled, preference_group
 from plaudit.statistics.skill import PairVerdicts, SkillPrior, Skills, inferred_skills
 from plaudit.statistics.suspicion import suspicion
@@ -37,7 +37,7 @@ class WeighedPreferences:
     people: list[Person]
 
 
-_PairKey = tuple[str, str, str]
+_PairKey = tuple[str, str, str, str]
 
 
 def weighed_preferences(
@@ -46,18 +46,20 @@ def weighed_preferences(
     """The records as groups whose targets weigh every person by their skill, which the verdicts themselves tell.
 
     A person who turns verdicts round is turned back, one who clicks at random counts for nothing: a probability can say
-    that, a weight cannot. Records over the same prompt and answers are pooled. Records without annotator are taken to be one
-    person's. Skill shows where people judge the same pairs; where nobody does, targets stay what a person of the prior's
-    skill deserves. Raises PlauditError where no record compares two answers.
+    that, a weight cannot. Records over the same prompt and answers are pooled, those on one axis (`axis_of`) by themselves.
+    Records without annotator are taken to be one person's. Skill shows where people judge the same pairs; where nobody does,
+    targets stay what a person of the prior's skill deserves. Raises PlauditError where no record compares two answers.
     """
     order: dict[_PairKey, int] = {}
     names = sorted({record.annotator or "" for record in records})
     person_of = {name: index for index, name in enumerate(names)}
     pairs, people, for_a = [], [], []
+    by_axis: dict[str, list[PreferenceGroup]] = {}
     for record in records:
-        group = preference_group(record)
+        group, axis = preference_group(record), axis_of(record)
+        by_axis.setdefault(axis, []).append(group)
         for pair in group.pairs:
-            key, flipped = _key(group, pair)
+            key, flipped = _key(axis, group, pair)
             pairs.append(order.setdefault(key, len(order)))
             people.append(person_of[record.annotator or ""])
             for_a.append(1 - pair.target if flipped else pair.target)
@@ -67,10 +69,10 @@ def weighed_preferences(
     skills = inferred_skills(verdicts, prior=prior, seed=seed)
     known = people_of(names, verdicts, skills, seed)
     groups = []
-    for group in pooled(map(preference_group, records)):
+    for axis, group in ((axis, group) for axis, said in by_axis.items() for group in pooled(said)):
         targets = []
         for pair in group.pairs:
-            key, flipped = _key(group, pair)
+            key, flipped = _key(axis, group, pair)
             chance = float(skills.a_better[order[key]])
             targets.append(pair.model_copy(update={"target": 1 - chance if flipped else chance}))
         groups.append(group.model_copy(update={"pairs": tuple(targets)}))
@@ -93,7 +95,7 @@ def people_of(names: Sequence[str], verdicts: PairVerdicts, skills: Skills, seed
     ]
 
 
-def _key(group: PreferenceGroup, pair: Pair) -> tuple[_PairKey, bool]:
-    """A name for two answers to a prompt in whatever order they stand, and whether `pair` has them the other way round."""
+def _key(axis: str, group: PreferenceGroup, pair: Pair) -> tuple[_PairKey, bool]:
+    """A name for two answers on an axis in whatever order they stand, and whether `pair` has them the other way round."""
     a, b = messages_json(group.completions[pair.a]), messages_json(group.completions[pair.b])
-    return (messages_json(group.prompt), min(a, b), max(a, b)), a > b
+    return (axis, messages_json(group.prompt), min(a, b), max(a, b)), a > b

@@ -100,6 +100,11 @@ def _moved(place: int, passes: _Passes, outwards: int) -> int:
     return place
 
 
+def redacted_name(name: str) -> str:
+    """An annotator's name as a redacted record bears it; once redacted it stays."""
+    return _pseudonym(name) if personal_spans(name) else name
+
+
 def _pseudonym(name: str) -> str:
     """Letters alone: a digit might look like a number again."""
     letters = str.maketrans("0123456789", "ghijklmnop")

@@ -40,10 +40,7 @@ def make_snapshot(
     if not found:
         raise PlauditError(f"no records to put into the snapshot {folder}: loosen the filters or add data")
     contents = _contents(found)
-    files = tuple(
-        SnapshotFile(name=f"{kind}.jsonl", kind=kind, num_rows=len(lines), sha256=_sha256(lines))
-        for kind, lines in contents.items()
-    )
+    files = _files(contents)
     snapshot = DatasetSnapshot(
         id=snapshot_id(files),
         files=files,
@@ -63,6 +60,18 @@ def snapshot_id(files: Iterable[SnapshotFile]) -> str:
     """The name of a snapshot's content: the SHA-256 of the canonical JSON of its files' sorted names and hashes."""
     named: list[JsonValue] = [[file.name, file.sha256] for file in sorted(files, key=lambda file: file.name)]
     return hashlib.sha256(canonical_json(named).encode()).hexdigest()
+
+
+def records_id(records: Iterable[AnyRecord]) -> str:
+    """The id that a snapshot of these records has."""
+    return snapshot_id(_files(_contents(records)))
+
+
+def _files(contents: Mapping[str, list[bytes]]) -> tuple[SnapshotFile, ...]:
+    return tuple(
+        SnapshotFile(name=f"{kind}.jsonl", kind=kind, num_rows=len(lines), sha256=_sha256(lines))
+        for kind, lines in contents.items()
+    )
 
 
 def _contents(records: Iterable[AnyRecord]) -> dict[str, list[bytes]]:

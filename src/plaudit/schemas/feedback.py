@@ -6,12 +6,15 @@ file is lost on the way out.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, JsonValue, model_validator
 
 from plaudit.schemas.conversation import Frozen, Messages, Role
+
+_LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
 
 
 class Record(Frozen):
@@ -191,3 +194,27 @@ class Highlights(Record):
 
 
 AnyRecord = Document | Prompt | Demonstration | Comparison | Ranking | Rating | Correction | Highlights
+
+
+def axis_of(record: Record) -> str:
+    """Which quality of the answers was judged, empty for the whole: what is said of one is nothing said of another.
+
+    It stands in `extra`: as the axis, as OpenAssistant's label, which ends the source too, or as Argilla's question. Of a
+    question about one answer of several, that answer's name or number is no part: `helpful-2` about `response2` is "helpful".
+    """
+    axis, label, question, fields = (
+        record.extra.get(name) for name in ("axis", "label", "argilla.question", "argilla.options")
+    )
+    if isinstance(axis, str):
+        return axis
+    if isinstance(label, str) and record.source.endswith(f"#{label}"):
+        return label
+    if not isinstance(question, str):
+        return ""
+    match fields:
+        case [str(field)] if field in question:
+            question = question.replace(field, "", 1)
+        case [str(field)] if (own := _LAST_NUMBER.search(field)) and (asked := _LAST_NUMBER.search(question)):
+            if own[0] == asked[0]:
+                question = question[: asked.start()] + question[asked.end() :]
+    return question.strip(" .-_")

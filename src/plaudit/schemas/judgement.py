@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from plaudit.schemas.conversation import Frozen, Messages, Role
 from plaudit.schemas.feedback import Span, Verdict
@@ -44,6 +44,7 @@ class Judgement(Frozen):
 
     `ranks` [K]: 0 is best, equal ranks are ties, None was not ranked. `ratings`: by axis, one number an answer; `scale`: the
     ends of their scale where a file brought one of its own.
+    `spans` [K]: what was marked in each answer, put in the order of the places.
     `edit`: the answer that the person wrote, alone or from answer `edit_of`. It names no model: the store knows which.
     """
 
@@ -61,6 +62,11 @@ class Judgement(Frozen):
     edit_of: int | None = None
     lead_time_ms: int | None = Field(default=None, ge=0)
     ui_version: str = ""
+
+    @field_validator("spans")
+    @classmethod
+    def _in_order(cls, spans: tuple[tuple[Span, ...], ...]) -> tuple[tuple[Span, ...], ...]:
+        return tuple(tuple(sorted(marked, key=lambda span: (span.start, span.end))) for marked in spans)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -103,6 +109,17 @@ def misfit(judgement: Judgement, kind: ItemKind, num_answers: int, axes: Sequenc
         or _asked_for(judgement, kind, num_answers, top_k)
         or _scales(judgement, kind, num_answers, {axis.name: axis for axis in axes})
     )
+
+
+def misplaced(judgement: Judgement, answers: Sequence[Messages]) -> str:
+    """Which of the spans are no place in the answers' texts; empty where all are."""
+    for number, (marked, answer) in enumerate(zip(judgement.spans, answers, strict=True)):
+        if marked and len(answer) != 1:
+            return f"spans are places in one text: answer {number} has {len(answer)} messages"
+        for span in marked:
+            if span.end > len(answer[0].text):
+                return f"a span of answer {number} ends at {span.end}, the answer has {len(answer[0].text)} characters"
+    return ""
 
 
 def _asked_for(judgement: Judgement, kind: ItemKind, num_answers: int, top_k: int | None) -> str:

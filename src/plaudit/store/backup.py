@@ -91,6 +91,7 @@ def restore(
         with tempfile.TemporaryDirectory() as scratch:
             shutil.copy2(folder / FILE, scratch)
             with closing(open_store(f"sqlite:///{scratch}/{FILE}", keys=folder / KEYS, create=False)) as source:
+                check(source, "the backup")
                 with source.database.read() as session:
                     num_rows = copied(session, target.database)
                 _copy_keys(source.database, target.database)

@@ -88,6 +88,27 @@ def writing(engine: Engine) -> Iterator[Session]:
         yield session
 
 
+@contextmanager
+def without_foreign_keys(engine: Engine) -> Iterator[Connection]:
+    """A connection for writing on which SQLite leaves references unchecked: it replaces a table by dropping it."""
+    with engine.execution_options(**{WRITES: True}).connect() as connection:
+        raw = connection.connection.dbapi_connection
+        is_sqlite = isinstance(raw, sqlite3.Connection)
+        if is_sqlite:
+            raw.execute("PRAGMA foreign_keys=OFF")
+        try:
+            yield connection
+        finally:
+            if is_sqlite:
+                raw.execute("PRAGMA foreign_keys=ON")
+
+
+def refuse_broken_references(connection: Connection) -> None:
+    """Raises StoreError where a row points to one that is not there; PostgreSQL lets none come about."""
+    if connection.dialect.name == "sqlite" and (broken := connection.execute(text("PRAGMA foreign_key_check")).first()):
+        raise StoreError(f"a row of the table {broken[0]} would point to one of {broken[2]} that is not there")
+
+
 def take_turn(connection: Connection) -> None:
     """Waits until this transaction is the only one that has taken its turn; on SQLite every writer is alone anyhow."""
     if connection.dialect.name == "postgresql":

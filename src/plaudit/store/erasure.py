@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from plaudit.store.audit import REDUCED, digest_of_batch
 from plaudit.store.database import Database, found
 from plaudit.store.engine import file_of
+from plaudit.store.errors import UnavailableError, UnknownRowError
 from plaudit.store.ids import new_id
 from plaudit.store.items import AssignmentState
 from plaudit.store.tables import (
@@ -27,6 +29,7 @@ from plaudit.store.tables import (
     JudgementRow,
     MembershipRow,
     PersonRow,
+    ProjectRow,
     PromptRow,
     TombstoneRow,
 )
@@ -62,8 +65,7 @@ class Erasure:
             for batch in batches:
                 self.database.record(session, None, REDUCED, batch, digest_of_batch(session, batch))
             self.database.record(session, None, "erase", erased.receipt_id)
-        self.database.vault.destroy(person_id)
-        overwrite_free_pages(self.database.engine)
+        self._destroy_words(person_id)
         return erased
 
     def preview(self, person_id: str) -> dict[str, int]:
@@ -78,11 +80,61 @@ class Erasure:
             rows = session.execute(select(ErasureRow.person_id, ErasureRow.created_ms))
             return {row.person_id: row.created_ms for row in rows}
 
+    def receipts(self) -> dict[str, str]:
+        """The receipt of every erasure and who was erased, the latest last."""
+        with self.database.read() as session:
+            rows = session.scalars(select(ErasureRow).order_by(ErasureRow.created_ms, ErasureRow.id))
+            return {row.id: row.person_id for row in rows}
+
+    def resumed(self, person_id: str) -> Erased:
+        """What an earlier erasure removed, as far as that is still known; the key and the free pages go if they had not yet.
+
+        Raises UnknownRowError for somebody who was not erased.
+        """
+        with self.database.read() as session:
+            row = session.scalar(select(ErasureRow).where(ErasureRow.person_id == person_id))
+            if row is None:
+                raise UnknownRowError(f"nobody of the id {person_id!r} was erased from this store")
+            gone = frozenset(session.scalars(select(TombstoneRow.row_id).where(TombstoneRow.receipt_id == row.id)))
+            projects = tuple(session.scalars(select(ProjectRow.id).order_by(ProjectRow.id)))
+            receipt_id = row.id
+        self._destroy_words(person_id)
+        num_rows = {"judgement": len(gone)} if gone else {}
+        return Erased(
+            receipt_id=receipt_id,
+            person_id=person_id,
+            pseudonym="",
+            num_rows=num_rows,
+            record_ids=gone,
+            project_ids=projects,
+        )
+
+    def projects(self, person_id: str) -> tuple[str, ...]:
+        """The projects of which an erasure would remove judgements. Raises UnknownRowError for nobody."""
+        with self.database.read() as session:
+            found(session, PersonRow, person_id)
+            rows = _judgements(session, _reach(session, person_id)["judgement"])
+            return tuple(sorted({row.project_id for row in rows}))
+
+    def standing(self, project_id: str) -> set[tuple[str, str]]:
+        """Of every judgement that is there, corrected since or not: whose it is, and under which id it stands in snapshots."""
+        query = (
+            select(PersonRow.pseudonym, JudgementRow.id, JudgementRow.client_key, JudgementRow.batch_id)
+            .join(PersonRow, PersonRow.id == JudgementRow.person_id)
+            .where(JudgementRow.project_id == project_id)
+        )
+        with self.database.read() as session:
+            return {(row.pseudonym, row.client_key if row.batch_id else row.id) for row in session.execute(query)}
+
     def replay(self, people: Iterable[str]) -> list[Erased]:
         """Erases those among `people` who are here again, as after a backup was restored."""
         with self.database.read() as session:
             back = [name for name in people if session.get(PersonRow, name) is not None]
         return [self.erase(name) for name in back]
+
+    def _destroy_words(self, person_id: str) -> None:
+        self.database.vault.destroy(person_id)
+        overwrite_free_pages(self.database.engine)
 
 
 def overwrite_free_pages(engine: Engine) -> None:
@@ -93,9 +145,15 @@ def overwrite_free_pages(engine: Engine) -> None:
             connection.execute(text("CHECKPOINT"))
         return
     # Neither may stand in a transaction, which the engine would begin.
-    with closing(engine.raw_connection()) as raw, closing(raw.cursor()) as cursor:
-        cursor.execute("VACUUM")
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    try:
+        with closing(engine.raw_connection()) as raw, closing(raw.cursor()) as cursor:
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise UnavailableError(
+            f"the store {engine.url.render_as_string()}: {error}: what was erased may stand in its free pages still; free some "
+            "space and erase once more"
+        ) from error
 
 
 def _removed(session: Session, person_id: str, now_ms: int) -> tuple[Erased, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -11,15 +12,16 @@ from pydantic import JsonValue
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from plaudit.schemas.conversation import Messages
+from plaudit.schemas.conversation import Messages, canonical_json, row_id
 from plaudit.schemas.feedback import AnyRecord
 from plaudit.schemas.judgement import Judgement
 from plaudit.schemas.tasks import PersonKind
 from plaudit.store.audit import IMPORTED, digest_of_batch
 from plaudit.store.database import Database, found
+from plaudit.store.errors import InvalidError
 from plaudit.store.ids import new_id
-from plaudit.store.items import ItemState, answer_key, item_key, prompt_key
-from plaudit.store.judgements import sealed_judgement
+from plaudit.store.items import ItemState, answer_key, item_key, prompt_key, want_at_least
+from plaudit.store.judgements import opened_judgement, sealed_judgement
 from plaudit.store.people import TRAINING, People
 from plaudit.store.questions import Question, question_of
 from plaudit.store.tables import (
@@ -73,7 +75,8 @@ class Imports:
 
         `source` names where they come from: a person is somebody of one name in one source. `consent` is the basis on
         which all of them agreed to training, if they did. `overlap`: ask so many of our own people about each item.
-        Raises InvalidError for a record that is no feedback.
+        A record is known by its id, and who gave it; one without an id by what it says, and how often that was said before.
+        Raises InvalidError for a record that is no feedback, and for one of a known id that says something else.
         """
         with self.database.write() as session:
             found(session, ProjectRow, project_id)
@@ -96,16 +99,26 @@ class _Import:
         self.database, self.session, self.batch, self.kind, self.overlap = database, session, batch, kind, overlap
         self.people: dict[str, str] = {}
         self.num_new = self.num_known = 0
+        self._num_equal = Counter[str]()
 
     def take(self, records: Sequence[AnyRecord]) -> None:
         """Writes a chunk: prompts, their answers, items about them, and what was said."""
-        questions = [question_of(record) for record in records]
+        questions = [question_of(self._named(record)) for record in records]
         names = {question.annotator for question in questions} - self.people.keys()
         people = People(self.database)
         self.people |= people.known_within(self.session, self.batch.source, names, self.kind)
         prompts = self._prompts([question.prompt for question in questions])
         items = self._items(questions, prompts)
         self._judgements(questions, items)
+
+    def _named(self, record: AnyRecord) -> AnyRecord:
+        """The record, with an id where it has none: of two that say the same the second has another."""
+        if record.id:
+            return record
+        told = record.model_dump(mode="json")
+        key = canonical_json(told)
+        self._num_equal[key] += 1
+        return record.model_copy(update={"id": row_id(told, self._num_equal[key] - 1)})
 
     def consent(self, basis: str) -> None:
         """Everybody met so far agreed to training, but for those who said something themselves before, whatever it was."""
@@ -178,11 +191,13 @@ class _Import:
                 "is_random": False,
             }
         items = self._ids(ItemRow, keys, new)
+        for some in _chunks(dict.fromkeys(items), _MOST_VALUES):
+            want_at_least(self.session, some, self.overlap)
         first: dict[str, list[str]] = {}
         for item, names in zip(items, answers, strict=True):
             first.setdefault(item, names)
         order = self._candidates(first)
-        return [(item, [order[item].index(name) for name in names]) for item, names in zip(items, answers, strict=True)]
+        return [(item, _places(names, order[item])) for item, names in zip(items, answers, strict=True)]
 
     def _candidates(self, answers: dict[str, list[str]]) -> dict[str, list[str]]:
         """The answers of each item in its own order, which is that of whoever came first."""
@@ -205,18 +220,29 @@ class _Import:
         return order | new
 
     def _judgements(self, questions: Sequence[Question], items: Sequence[tuple[str, list[int]]]) -> None:
-        """Writes what is not there yet; a record is known by its id and who gave it."""
-        ids = [question.id for question in questions]
-        query = select(JudgementRow.person_id, JudgementRow.client_key).where(JudgementRow.client_key.in_(ids))
-        known = {(row.person_id, row.client_key) for row in self.session.execute(query)}
+        """Writes what is not there yet. Raises InvalidError for a known id that says something else."""
+        query = select(JudgementRow).where(
+            JudgementRow.project_id == self.batch.project_id,
+            JudgementRow.client_key.in_([question.id for question in questions]),
+        )
+        known = {
+            (row.person_id, row.client_key): (row.item_id, opened_judgement(self.database.vault, row)[0])
+            for row in self.session.scalars(query)
+        }
         values = []
         for question, (item, order) in zip(questions, items, strict=True):
-            person = self.people[question.annotator]
-            if (person, question.id) in known:
+            person, said = self.people[question.annotator], question.judgement.unshuffled(order)
+            before = known.get((person, question.id))
+            if before is None:
+                known[person, question.id] = (item, said)
+                values.append(self._judgement(question, item, person, said))
+            elif before == (item, said):
                 self.num_known += 1
-                continue
-            known.add((person, question.id))
-            values.append(self._judgement(question, item, person, question.judgement.unshuffled(order)))
+            else:
+                raise InvalidError(
+                    f"two records of {question.annotator or 'whoever is not named'} bear the id {question.id!r} and say "
+                    "different things: an id names one judgement of one person"
+                )
         if values:
             self.session.execute(insert(JudgementRow), values)
         self.num_new += len(values)
@@ -251,6 +277,14 @@ class _Import:
         if new:
             self.session.execute(insert(table), new)
         return [ids[key] for key in keys]
+
+
+def _places(names: Sequence[str], own: Sequence[str]) -> list[int]:
+    """Which of the item's own answers each of these is; of two that are the same each is another."""
+    free = defaultdict[str, list[int]](list)
+    for position in reversed(range(len(own))):
+        free[own[position]].append(position)
+    return [free[name].pop() for name in names]
 
 
 def _chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from plaudit.schemas.conversation import Message, canonical_json, messages_json
-from plaudit.schemas.judgement import ItemKind, Judgement, misfit
+from plaudit.schemas.judgement import ItemKind, Judgement, misfit, misplaced
 from plaudit.store.database import Database, found
 from plaudit.store.errors import InvalidError
 from plaudit.store.ids import new_id
@@ -122,6 +122,7 @@ class Items:
     ) -> str:
         """The id of an item: these answers to this prompt, asked about in this way.
 
+        Of an item that is there so many judgements are wanted from now on, or as many as before where that is more.
         `priority`: higher is asked first. `is_random`: drawn blindly, so that it may measure people and models.
         """
         with self.database.write() as session:
@@ -130,8 +131,10 @@ class Items:
             self._check_answers(session, prompt, answers, kind)
             key = item_key(kind, prompt, answers)
             row = session.scalar(select(ItemRow).where(ItemRow.key == key))
-            if row is None:
-                wanted = overlap or as_project(project).settings.overlap
+            wanted = overlap or as_project(project).settings.overlap
+            if row is not None:
+                want_at_least(session, [row.id], wanted)
+            else:
                 row = ItemRow(
                     id=new_id(),
                     project_id=project.id,
@@ -167,7 +170,7 @@ class Items:
         """Makes the right judgement known (in the order of the item's answers) and shows the item to everybody from now on."""
         with self.database.write() as session:
             row = found(session, ItemRow, item)
-            check_fit(session, row, judgement)
+            check_fit(self.database, session, row, judgement)
             session.merge(
                 GoldRow(
                     item_id=item,
@@ -181,11 +184,13 @@ class Items:
             self.database.record(session, None, "set_gold", item)
 
     def revoke_gold(self, item: str) -> None:
-        """Asks about the item as about any other again."""
+        """Asks about the item as about any other again; not about one that was withdrawn."""
         with self.database.write() as session:
             gold = found(session, GoldRow, item)
             gold.revoked_ms = self.database.now_ms()
-            found(session, ItemRow, item).state = ItemState.OPEN
+            row = found(session, ItemRow, item)
+            if row.state == ItemState.GOLD:
+                row.state = ItemState.OPEN
             self.database.record(session, None, "revoke_gold", item)
 
     def kinds(self, project_id: str) -> dict[str, ItemKind]:
@@ -215,12 +220,21 @@ class Items:
                 raise InvalidError(f"the answer {name} was given to another prompt than {prompt}")
 
 
-def check_fit(session: Session, item: ItemRow, judgement: Judgement) -> None:
+def check_fit(database: Database, session: Session, item: ItemRow, judgement: Judgement) -> None:
     """Raises InvalidError where the judgement does not answer what the item asks."""
-    settings = settings_of(session, item.project_id)
-    num_answers = len(candidates(session, item.id))
-    if fault := misfit(judgement, ItemKind(item.kind), num_answers, settings.axes, settings.top_k):
+    settings, answers = settings_of(session, item.project_id), candidates(session, item.id)
+    fault = misfit(judgement, ItemKind(item.kind), len(answers), settings.axes, settings.top_k)
+    if not fault and judgement.spans:
+        fault = misplaced(judgement, [database.opened(row.owner_id, row.messages) for row in answers])
+    if fault:
         raise InvalidError(fault)
+
+
+def want_at_least(session: Session, items: Sequence[str], overlap: int) -> None:
+    """Wants `overlap` judgements of each of these items, where fewer were wanted."""
+    fewer = ItemRow.id.in_(items), ItemRow.overlap < overlap
+    more = {"num_free": ItemRow.num_free + overlap - ItemRow.overlap, "overlap": overlap}
+    session.execute(update(ItemRow).where(*fewer).values(more))
 
 
 def candidates(session: Session, item: str) -> list[GenerationRow]:

@@ -15,9 +15,9 @@ from plaudit.schemas.conversation import canonical_json
 from plaudit.schemas.judgement import Judgement
 from plaudit.store.audit import JUDGED, digest_of
 from plaudit.store.database import Database, found
-from plaudit.store.errors import AlreadyJudgedError, InvalidError, NotAllowedError
+from plaudit.store.errors import AlreadyJudgedError, InvalidError, NotAllowedError, WithdrawnError
 from plaudit.store.ids import new_id
-from plaudit.store.items import AssignmentState, check_fit
+from plaudit.store.items import AssignmentState, ItemState, check_fit
 from plaudit.store.tables import AssignmentRow, ItemRow, JudgementRow
 from plaudit.store.tasks import check_open, order_of, under_token
 from plaudit.store.vault import Vault
@@ -62,17 +62,20 @@ class Judgements:
         with self.database.write() as session:
             assignment = under_token(session, assignment_id, lease_token)
             mended = judgement.unshuffled(order_of(assignment))
-            known = self._known(session, assignment.person_id, client_key, mended)
+            known = self._known(session, assignment, client_key, mended)
             if known is not None:
                 return known
             check_open(session, assignment, self.database.now_ms())
             item = found(session, ItemRow, assignment.item_id)
-            check_fit(session, item, mended)
+            check_fit(self.database, session, item, mended)
             assignment.state, assignment.draft = AssignmentState.SUBMITTED, None
             return self._write(session, item, assignment.person_id, mended, client_key, assignment_id)
 
     def revise(self, judgement_id: str, person_id: str, judgement: Judgement, *, client_key: str) -> str:
-        """The id of a row that corrects an earlier one of the same person; positions count as they were shown then."""
+        """The id of a row that corrects an earlier one of the same person; positions count as they were shown then.
+
+        Raises NotAllowedError, AlreadyJudgedError, WithdrawnError and InvalidError.
+        """
         try:
             with self.database.write() as session:
                 earlier = found(session, JudgementRow, judgement_id)
@@ -82,10 +85,12 @@ class Judgements:
                 mended = judgement
                 if earlier.assignment_id is not None:
                     mended = judgement.unshuffled(order_of(found(session, AssignmentRow, earlier.assignment_id)))
-                known = self._known(session, person_id, client_key, mended)
+                known = self._known(session, earlier, client_key, mended)
                 if known is not None:
                     return known
-                check_fit(session, item, mended)
+                if item.state == ItemState.WITHDRAWN:
+                    raise WithdrawnError("the item was withdrawn meanwhile: what was said of it stays as it is")
+                check_fit(self.database, session, item, mended)
                 return self._write(
                     session, item, person_id, mended, client_key, earlier.assignment_id, revision_of=judgement_id
                 )
@@ -126,13 +131,23 @@ class Judgements:
             created_ms=row.created_ms,
         )
 
-    def _known(self, session: Session, person_id: str, client_key: str, judgement: Judgement) -> str | None:
-        """The judgement that came in under this key. Raises InvalidError where it was another one."""
-        query = select(JudgementRow).where(JudgementRow.person_id == person_id, JudgementRow.client_key == client_key)
+    def _known(
+        self, session: Session, about: AssignmentRow | JudgementRow, client_key: str, judgement: Judgement
+    ) -> str | None:
+        """The judgement on this assignment, or the correction of this judgement, that came in under this key.
+
+        Raises InvalidError where the key came with another.
+        """
+        query = select(JudgementRow).where(
+            JudgementRow.project_id == about.project_id,
+            JudgementRow.person_id == about.person_id,
+            JudgementRow.client_key == client_key,
+        )
         row = session.scalar(query)
         if row is None:
             return None
-        if opened_judgement(self.database.vault, row)[0] != judgement:
+        answered = row.assignment_id if isinstance(about, AssignmentRow) else row.revision_of
+        if answered != about.id or opened_judgement(self.database.vault, row)[0] != judgement:
             raise InvalidError(f"the key {client_key!r} was used for another judgement: take a new key for each")
         return row.id
 

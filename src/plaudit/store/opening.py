@@ -14,7 +14,16 @@ from sqlalchemy import URL, Connection, Engine, inspect
 
 from plaudit.store.consensus import Consensus
 from plaudit.store.database import Database, wall_clock_ms
-from plaudit.store.engine import DEFAULT_URL, WRITES, faults_explained, file_of, make_engine, parsed_url, take_turn
+from plaudit.store.engine import (
+    DEFAULT_URL,
+    faults_explained,
+    file_of,
+    make_engine,
+    parsed_url,
+    refuse_broken_references,
+    take_turn,
+    without_foreign_keys,
+)
 from plaudit.store.errors import StoreError, WrongVersionError
 from plaudit.store.imports import Imports
 from plaudit.store.items import Items
@@ -132,9 +141,30 @@ def newest_version() -> str:
     return head
 
 
+def migrate_store(url: str) -> tuple[str, str]:
+    """Brings the store at that address up to date; returns its versions before and after.
+
+    Raises StoreError where there is no store of plaudit's.
+    """
+    address = parsed_url(url)
+    _refuse_missing(address)
+    engine = make_engine(address)
+    try:
+        with faults_explained(engine):
+            with engine.connect() as connection:
+                before = version(connection)
+            if before is None:
+                raise StoreError(
+                    f"the database {address.render_as_string()} holds no store of plaudit's: check the name"
+                )
+            return before, migrate(engine)[1]
+    finally:
+        engine.dispose()
+
+
 def migrate(engine: Engine) -> tuple[str | None, str]:
     """Brings the tables up to date, in one transaction; returns the revisions before and after."""
-    with engine.execution_options(**{WRITES: True}).connect() as connection, connection.begin():
+    with without_foreign_keys(engine) as connection, connection.begin():
         take_turn(connection)
         before = version(connection)
         _refuse_newer(before)
@@ -142,16 +172,16 @@ def migrate(engine: Engine) -> tuple[str | None, str]:
             config = _alembic()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            refuse_broken_references(connection)
         return before, newest_version()
 
 
 def _make_or_check(engine: Engine, url: URL, *, create: bool) -> None:
     file = file_of(url)
-    if file is not None and not file.exists():
-        if not create:
-            raise StoreError(f"there is no store {file}: check the name, or import or create something first")
-        if not file.parent.is_dir():
-            raise StoreError(f"there is no folder {file.parent} to put the store {file.name} in")
+    if not create:
+        _refuse_missing(url)
+    elif file is not None and not file.parent.is_dir():
+        raise StoreError(f"there is no folder {file.parent} to put the store {file.name} in")
     with engine.connect() as connection:
         found = version(connection)
         is_empty = found is None and not inspect(connection).get_table_names()
@@ -170,6 +200,12 @@ def _make_or_check(engine: Engine, url: URL, *, create: bool) -> None:
         f"the store is of the older version {found}, this plaudit writes {newest_version()}: make a backup, then run "
         "`plaudit store migrate`"
     )
+
+
+def _refuse_missing(url: URL) -> None:
+    file = file_of(url)
+    if file is not None and not file.exists():
+        raise StoreError(f"there is no store {file}: check the name, or import or create something first")
 
 
 def _refuse_newer(found: str | None) -> None:

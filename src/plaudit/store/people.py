@@ -53,7 +53,10 @@ class People:
         return person_id
 
     def known_as(self, source: str, names: Iterable[str], kind: PersonKind = PersonKind.HUMAN) -> dict[str, str]:
-        """The person behind each name that `source` uses, made known where it is new. The names themselves are not kept."""
+        """The person behind each name that `source` uses, made known where it is new. The names themselves are not kept.
+
+        Raises InvalidError where one of them is known as another kind.
+        """
         with self.database.write() as session:
             return self.known_within(session, source, names, kind)
 
@@ -69,6 +72,11 @@ class People:
                 alias = AliasRow(digest=digest, person_id=self.added(session, kind=kind))
                 session.add(alias)
                 session.flush()
+            elif (before := found(session, PersonRow, alias.person_id).kind) != kind:
+                raise InvalidError(
+                    f"{name or 'whoever is not named'} of the source {source!r} is known as {before} here, not as {kind}: name "
+                    "another source"
+                )
             people[name] = alias.person_id
         return people
 

@@ -8,11 +8,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from plaudit.schemas.judgement import Judgement
 from plaudit.schemas.tasks import MemberRole, ProjectSettings
 from plaudit.store.database import Database, found
 from plaudit.store.errors import InvalidError, UnknownRowError
 from plaudit.store.ids import new_id
-from plaudit.store.tables import MembershipRow, PersonRow, ProjectRow
+from plaudit.store.tables import JudgementRow, MembershipRow, PersonRow, ProjectRow
+
+_ON_AXES = ("ratings", "axis_verdicts", "scale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +75,13 @@ class Projects:
         raise UnknownRowError(f"no project {name!r} in this store; there are: {', '.join(names) or 'none'}")
 
     def change(self, project_id: str, settings: ProjectSettings, *, guidelines: str | None = None) -> Project:
-        """The project under new rules. Other guidelines are a new version, which everybody has to read once more."""
+        """The project under new rules. Other guidelines are a new version, which everybody has to read once more.
+
+        Raises InvalidError where an axis goes, or its scale changes, on which something was rated.
+        """
         with self.database.write() as session:
             row = found(session, ProjectRow, project_id)
+            _check_axes(session, as_project(row), settings)
             row.settings = settings.model_dump(mode="json")
             if guidelines is not None and guidelines != row.guidelines:
                 row.guidelines = guidelines
@@ -98,3 +105,18 @@ class Projects:
                 raise UnknownRowError(f"{person_id} is no member of the project {project_id}")
             session.delete(row)
             self.database.record(session, person_id, "leave", project_id)
+
+
+def _check_axes(session: Session, project: Project, settings: ProjectSettings) -> None:
+    """Raises InvalidError where the new settings would make numbers unreadable that are there."""
+    gone = {axis.name for axis in project.settings.axes if axis not in settings.axes}
+    if not gone:
+        return
+    query = select(JudgementRow.content).where(JudgementRow.project_id == project.id)
+    for content in session.scalars(query.execution_options(yield_per=1000)):
+        said = Judgement.model_validate({name: content[name] for name in _ON_AXES if name in content})
+        used = set(said.axis_verdicts) if said.scale else {*said.ratings, *said.axis_verdicts}
+        if taken := sorted(used & gone):
+            raise InvalidError(
+                f"something was rated on {', '.join(taken)}: an axis in use keeps its name and its scale; add another beside it"
+            )

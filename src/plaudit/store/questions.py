@@ -109,7 +109,8 @@ def _claimed(record: Comparison, name: str) -> str:
 def records_of(question: Question, axes: Sequence[Axis] = ()) -> list[AnyRecord]:
     """What a trainer may learn from it: what was asked for under the question's id, and what was said beside it.
 
-    A comparison that says "incomparable" comes too: whoever makes pairs of it drops it.
+    A comparison that says "incomparable" comes too: whoever makes pairs of it drops it. Verdicts on single axes go along in
+    `extra`: as records of their own they would be taken for verdicts on the whole.
     """
     found = [*_order(question), *_ratings(question, axes), *_written(question), *_marked(question)]
     asked_for = {
@@ -142,12 +143,12 @@ def _order(question: Question) -> Iterator[AnyRecord]:
             margin=float(margin) if isinstance(margin, int | float) else None,
             reason=said.reason,
         )
-    if said.ranks and len(answers) > 1:
+    if (said.ranks or said.unacceptable) and len(answers) > 1:
         cut = tuple(origin.is_truncated for _, origin in question.answers)
         yield Ranking(
             **_common(question, "ranks", extra),
             completions=tuple(answers),
-            ranks=said.ranks,
+            ranks=said.ranks or (None,) * len(answers),
             unacceptable=said.unacceptable,
             truncated=cut if any(cut) else (),
         )
@@ -198,6 +199,8 @@ def _common(question: Question, part: str, extra: dict[str, JsonValue] | None = 
     kept = dict(question.extra if extra is None else extra)
     if question.judgement.critique:
         kept["critique"] = question.judgement.critique
+    if question.judgement.axis_verdicts:
+        kept["axis_verdicts"] = {axis: str(word) for axis, word in question.judgement.axis_verdicts.items()}
     return {
         "id": f"{question.id}/{part}",
         "source": question.source,

@@ -55,6 +55,14 @@ class SnapshotIndex:
             )
             return [Made(row.id, Query.model_validate(row.query), row.folder) for row in rows]
 
+    def replaced(self) -> list[tuple[Made, str]]:
+        """The snapshots that are no more, of every project, each with the id of what stands in its place (empty: nothing)."""
+        with self.database.read() as session:
+            rows = session.scalars(
+                select(SnapshotRow).where(SnapshotRow.erased_ms.is_not(None)).order_by(SnapshotRow.erased_ms)
+            )
+            return [(Made(row.id, Query.model_validate(row.query), row.folder), row.replaced_by or "") for row in rows]
+
     def replace(self, old: Made, new_id: str) -> None:
         """Records that a snapshot is no more, and which one stands in its place (empty where none does)."""
         with self.database.write() as session:

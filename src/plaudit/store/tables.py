@@ -194,7 +194,7 @@ class JudgementRow(Table):
 
     __tablename__ = "judgement"
     __table_args__ = (
-        UniqueConstraint("person_id", "client_key"),
+        UniqueConstraint("project_id", "client_key", "person_id"),
         # Whatever two workers do at once, an assignment has one first judgement.
         _partial(
             "ix_judgement_first",
@@ -207,7 +207,7 @@ class JudgementRow(Table):
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     project_id: Mapped[str] = mapped_column(ForeignKey("project.id"))
     item_id: Mapped[str] = mapped_column(ForeignKey("item.id"), index=True)
-    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    person_id: Mapped[str] = mapped_column(ForeignKey("person.id"), index=True)
     assignment_id: Mapped[str | None] = mapped_column(ForeignKey("assignment.id"))
     revision_of: Mapped[str | None] = mapped_column(
         ForeignKey("judgement.id", deferrable=True, initially="DEFERRED"), unique=True

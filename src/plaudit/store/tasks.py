@@ -73,6 +73,7 @@ class Tasks:
             assignment = _drawn(session, project, person_id, num_given, settings) or _promised(
                 session, project, item, person_id, num_given
             )
+            _take_over_draft(session, assignment)
             assignment.created_ms, assignment.expires_ms = now, now + settings.lease_s * 1000
             session.add(assignment)
             session.flush()
@@ -178,6 +179,20 @@ def _end_expired(session: Session, project_id: str, now_ms: int) -> None:
     for assignment in expired:
         assignment.state = AssignmentState.EXPIRED
     _give_back(session, expired)
+
+
+def _take_over_draft(session: Session, assignment: AssignmentRow) -> None:
+    """What the person wrote about the item until a lease of theirs ran out, with the order that they saw then."""
+    same = and_(
+        _of_person(assignment.project_id, assignment.person_id, AssignmentState.EXPIRED),
+        AssignmentRow.item_id == assignment.item_id,
+        AssignmentRow.is_repeat == assignment.is_repeat,
+        AssignmentRow.draft.is_not(None),
+    )
+    left = session.scalars(select(AssignmentRow).where(same).order_by(AssignmentRow.id.desc()).limit(1)).first()
+    if left is not None:
+        assignment.draft, assignment.display_order = left.draft, left.display_order
+        left.draft = None
 
 
 def _give_back(session: Session, assignments: Sequence[AssignmentRow]) -> None:
