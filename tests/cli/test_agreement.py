@@ -18,6 +18,9 @@ from plaudit.cli.agreement import (
     model_config,
 )
 from plaudit.models.load import Precision, load_codec
+from plaudit.models.policy import TrainLayers
+from plaudit.models.reward import new_reward_model
+from plaudit.models.save import save_scorer
 from plaudit.schemas.errors import PlauditError
 from tests.cli.conftest import FAST, Plaudit, Trained
 from tests.models.test_policy import bloom
@@ -45,6 +48,41 @@ def test_roles_are_told_apart(trained: Trained) -> None:
 def test_an_adapter_is_as_large_as_its_base_model(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(trained.sft)}))
     assert model_config(str(tmp_path)).vocab_size == 259
+
+
+def test_a_config_of_an_adapters_own_counts(trained: Trained, tmp_path: Path) -> None:
+    """A reward model's prefix comes with one, which says that it is no language model."""
+    prefix = TrainLayers(kind="prefix")
+    reward = new_reward_model(str(trained.sft), prefix, seed=0, precision=Precision.FLOAT32, pad_id=0)
+    save_scorer(reward, load_codec("tiny").tokenizer, tmp_path / "prefix", parent="sft", numbers={})
+    assert check_scorer_model(str(tmp_path / "prefix"), load_codec("tiny")) is None
+    with pytest.raises(PlauditError, match="is a reward model"):
+        check_language_model(str(tmp_path / "prefix"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not JSON"),
+        ("{}", "names no base_model_name_or_path"),
+        ('{"base_model_name_or_path": "/nowhere"}', "cannot be had: model '/nowhere': there is no such folder"),
+    ],
+)
+def test_an_adapter_without_its_base_model_is_told(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "adapter_config.json").write_text(content)
+    with pytest.raises(PlauditError, match=message):
+        model_config(str(tmp_path))
+
+
+def test_the_home_folder_may_be_written_short(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(trained.sft.parent))
+    assert model_config(f"~/{trained.sft.name}").vocab_size == 259
+
+
+def test_a_config_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "llama", "hidden_size": "wide"}')
+    with pytest.raises(PlauditError, match=r"could not be loaded: .*hidden_size"):
+        model_config(str(tmp_path))
 
 
 def test_a_model_whose_layers_cannot_be_split_is_trained_with_a_word_about_it(
@@ -107,7 +145,8 @@ def test_a_reward_model_in_a_language_models_place(
     ("model", "message"),
     [
         ("runs/none/model", "model 'runs/none/model': there is no such folder"),
-        ("./none", "that folder holds no config.json"),
+        ("out/sft/model", "model 'out/sft/model': there is no such folder"),
+        ("./none", "there is no such folder"),
         ("none.gguf", "no such file"),
     ],
 )

@@ -38,6 +38,18 @@ def test_table_report_and_json(
     assert summary["result"]["baseline"]["perplexity"] > 1
 
 
+def test_a_long_demonstration_is_refused_before_the_sampling(
+    plaudit: Plaudit, prompts: Path, compared: tuple[object, ...], tmp_path: Path
+) -> None:
+    """By the name of a setting that the command has."""
+    held = write_rows(tmp_path / "held.jsonl", {"prompt": "unseen", "completion": "yes " * 20})
+    words = ("evaluate", "--prompts", prompts, *compared, "--demonstrations", held, "--max-tokens")
+    message = plaudit(*words, "50").refused()
+    assert "over max_tokens = 50 (1 of 1 are): raise max_tokens, or leave them out of the file" in message
+    assert not Path("out").exists()
+    assert plaudit(*words, "200").status == 0
+
+
 def test_a_function_judges(plaudit: Plaudit, prompts: Path, compared: tuple[object, ...], tmp_path: Path) -> None:
     """With the columns of the prompts; what the model gained by it stands in the table."""
     body = (

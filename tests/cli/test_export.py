@@ -41,6 +41,14 @@ def test_a_merged_adapter_is_a_plain_model_with_a_card(plaudit: Plaudit, adapter
     assert plaudit("sample", "--model", "merged", "--prompts", "demonstrations.jsonl", "--out", "o.jsonl").status == 0
 
 
+def test_an_adapter_below_the_home_folder_is_found(
+    plaudit: Plaudit, adapter: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "give --merge to write both as one" in plaudit("export", "--model", f"~/{adapter}", "--out", "x").refused()
+    assert plaudit("export", "--model", f"~/{adapter}", "--out", "merged", "--merge").status == 0
+
+
 def test_a_whole_model_is_copied_and_rounded_where_asked(plaudit: Plaudit, trained: Trained) -> None:
     assert plaudit("export", "--model", trained.sft, "--out", "half", "--precision", "bfloat16").status == 0
     assert json.loads(Path("half/config.json").read_text())["dtype"] == "bfloat16"

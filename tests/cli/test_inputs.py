@@ -146,6 +146,15 @@ def test_what_cannot_be_continued_says_so(tmp_path: Path, data: Path) -> None:
         read_inputs(moved)
 
 
+def test_a_model_below_the_home_folder_leads_back_too(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a prompt that it was trained on would go unnoticed."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sft = begun(tmp_path / "sft", data, model="tiny")
+    assert training_runs("~/sft/model") == [sft]
+
+
 def test_a_model_leads_back_through_all_the_runs_it_was_made_with(tmp_path: Path, data: Path) -> None:
     sft = begun(tmp_path / "sft", data, model="tiny")
     reward = begun(tmp_path / "reward", data, model=f"{sft}/model")

@@ -66,6 +66,15 @@ def test_a_scorer_given_in_code(config: EvaluateConfig) -> None:
     assert [answer["finished"] in {True, False} for answer in rows[1]["answers"]] == [True, True]
 
 
+def test_a_long_demonstration_is_read_where_the_limit_allows(config: EvaluateConfig) -> None:
+    """Over 1,024 tokens, where the limit stood that nobody could move."""
+    long = [Demonstration(prompt=(user("x"),), completion=(assistant("e" * 1100),))]
+    with pytest.raises(PlauditError, match=r"has 1107 tokens, over max_tokens = 1024"):
+        evaluate(config, PROMPTS[:1], scorer=Spaces(), demonstrations=long)
+    found = evaluate(replace(config, max_tokens=1107), PROMPTS[:1], scorer=Spaces(), demonstrations=long)
+    assert found.result.entrants[0].perplexity is not None
+
+
 def test_the_models_share_no_random_numbers(config: EvaluateConfig, tmp_path: Path) -> None:
     """A copy of the baseline gives other answers than the baseline: shared numbers would make every pair (k, k) a tie."""
     load_causal_lm("tiny").save_pretrained(tmp_path / "copy")
@@ -168,8 +177,15 @@ def test_what_cannot_work_is_refused_before_anything_is_written(config: Evaluate
         evaluate(replace(config, judge=JudgeKind.MODEL), PROMPTS)
     with pytest.raises(PlauditError, match="there are no prompts"):
         evaluate(config, [], scorer=Spaces())
-    with pytest.raises(PlauditError, match=r"prompt 1 has \d+ tokens, over max_prompt_tokens = 4"):
+    # Nothing but settings that there are is named.
+    message = r"prompt 1 has \d+ tokens, over max_prompt_tokens = 4: raise the limit, or leave the prompt out$"
+    with pytest.raises(PlauditError, match=message):
         evaluate(replace(config, max_prompt_tokens=4), PROMPTS, scorer=Spaces())
+    message = (
+        r"demonstration 1 has \d+ tokens, over max_tokens = 5 \(1 of 1 are\): raise max_tokens, or leave them out of"
+    )
+    with pytest.raises(PlauditError, match=message):
+        evaluate(replace(config, max_tokens=5), PROMPTS, scorer=Spaces(), demonstrations=DEMONSTRATIONS)
     with pytest.raises(PlauditError, match="name two models"):
         replace(config, against=config.model)
     with pytest.raises(PlauditError, match="at least 1"):

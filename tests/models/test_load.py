@@ -108,6 +108,23 @@ def test_a_device_torch_does_not_know_is_refused() -> None:
         device_for("gpu")
 
 
+@pytest.mark.parametrize("name", ["mps", "meta", "xpu", "privateuseone"])
+def test_a_device_that_plaudit_does_not_compute_on_is_refused(name: str) -> None:
+    with pytest.raises(PlauditError, match=rf"device '{name}'.* use auto, cpu or cuda"):
+        device_for(name)
+
+
+def test_a_device_beyond_those_there_are_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name in ("cuda", "cuda:0", "cuda:1", "cpu:0"):
+        assert device_for(name) == torch.device(name)
+    with pytest.raises(PlauditError, match="'cuda:2': torch sees 2 of that kind here, counted from cuda:0"):
+        device_for("cuda:2")
+    with pytest.raises(PlauditError, match="'cpu:1': torch sees 1 of that kind here, counted from cpu:0"):
+        device_for("cpu:1")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a CUDA device")
 def test_cuda_where_there_is_none_is_refused() -> None:
     with pytest.raises(PlauditError, match="torch sees no CUDA device here; use --device cpu or auto"):
@@ -117,9 +134,9 @@ def test_cuda_where_there_is_none_is_refused() -> None:
 @pytest.mark.parametrize("load", [load_causal_lm, load_codec])
 def test_a_folder_without_a_model_is_refused_with_what_would_do(load: object, tmp_path: Path) -> None:
     assert callable(load)
-    for name in (str(tmp_path), str(tmp_path / "nowhere"), "./nowhere"):
-        with pytest.raises(PlauditError, match=r"holds no config\.json.*save_pretrained.*'tiny'"):
-            load(name)
+    for name, problem in ((tmp_path, r"holds no config\.json"), (tmp_path / "nowhere", "there is no such folder")):
+        with pytest.raises(PlauditError, match=rf"{problem}.*save_pretrained.*'tiny'"):
+            load(str(name))
 
 
 def test_a_gguf_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -213,6 +213,8 @@ def test_impossible_settings_are_refused() -> None:
         TrainLayers(num_upper=0)
     with pytest.raises(PlauditError, match="at least 1"):
         TrainLayers(lora_rank=0)
+    with pytest.raises(PlauditError, match="lora_alpha must be at least 1, got 0"):
+        TrainLayers(kind="lora", lora_alpha=0)
 
 
 @every_way

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from plaudit.batches.tokens import TokenRows
 from plaudit.models.load import Precision, load_causal_lm
@@ -12,6 +13,7 @@ from plaudit.models.policy import PolicyModel, TrainLayers
 from plaudit.models.reward import RewardModel, load_reward_model, new_reward_model
 from plaudit.models.tiny import tiny_model
 from plaudit.models.trunk import Trunk
+from plaudit.models.value import ValueModel
 from plaudit.schemas.errors import PlauditError
 
 CPU = torch.device("cpu")
@@ -140,8 +142,52 @@ def test_another_trunk_is_refused_and_the_scores_stay(rows: TokenRows) -> None:
     assert torch.equal(reward(foreign), expected)  # the activations of another trunk are not its own
 
 
+def classifier(folder: Path, kind: str, num_layers: int = 2, **extra: object) -> str:
+    """A reward model of that architecture in a folder."""
+    sizes = {"vocab_size": 259, "hidden_size": 32, "num_hidden_layers": num_layers, "num_attention_heads": 4}
+    tokens = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    config = AutoConfig.for_model(kind, **sizes, **tokens, **extra, num_labels=1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        AutoModelForSequenceClassification.from_config(config, dtype=torch.float32).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize(("num_layers", "kind"), [(2, "all"), (3, "all"), (4, "upper")])
+def test_a_reward_model_is_split_only_where_layers_are_left_below(
+    rows: TokenRows, tmp_path: Path, num_layers: int, kind: str
+) -> None:
+    """The setting is the policy's: three upper layers of it learn, and the reward model may have fewer."""
+    name = classifier(tmp_path, "llama", num_layers, num_key_value_heads=2, intermediate_size=64)
+    expected = load_reward_model(name, ALL)(rows)
+    reward = load_reward_model(name, TrainLayers(num_upper=3))
+    assert reward.train_layers.kind == kind
+    assert (reward.branch.trunk is None) == (kind == "all")
+    assert torch.allclose(reward(rows), expected, atol=1e-5)
+    critic = ValueModel.from_reward(reward)
+    assert critic(rows, torch.empty(0)).shape == rows.token_ids.shape
+
+
+def test_a_reward_model_that_cannot_be_split_stays_whole(rows: TokenRows, tmp_path: Path) -> None:
+    """Its layers cannot even be found: it scores all the same, and only a critic cannot begin as it."""
+    name = classifier(tmp_path, "opt", ffn_dim=64, word_embed_proj_dim=32)
+    expected = load_reward_model(name, ALL)(rows)
+    reward = load_reward_model(name, UPPER)
+    assert torch.equal(reward(rows), expected)
+    assert not reward.on_trunk(PolicyModel(tiny_model(), UPPER).branch.trunk)
+    assert torch.equal(reward(rows), expected)
+    with pytest.raises(PlauditError, match=r"cannot begin as a 'opt' reward model, .*: set value to 'policy'"):
+        ValueModel.from_reward(reward)
+
+
+def test_a_classifier_with_another_kind_of_head_is_refused(tmp_path: Path) -> None:
+    name = classifier(tmp_path, "bert", intermediate_size=64)
+    with pytest.raises(PlauditError, match=r"a 'bert' model has no `score` head .*: train one with `plaudit reward`"):
+        load_reward_model(name, ALL)
+
+
 def test_a_folder_that_holds_no_reward_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PlauditError, match=r"reward model .*nowhere.* could not be loaded"):
+    with pytest.raises(PlauditError, match=r"reward model .*nowhere.*: there is no such folder"):
         load_reward_model(str(tmp_path / "nowhere"), UPPER)
 
 

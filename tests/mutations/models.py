@@ -5,6 +5,8 @@ from mutations.mutation import Mutation
 POLICY_MODEL = "models/test_policy.py"
 RECOMPUTING = "models/test_recomputing.py"
 SAMPLER = "rollout/test_sampler.py"
+LOGITS = "models/test_logits.py"
+BROKEN = "models/test_broken_folders.py"
 
 PACKING = "batches/test_packing.py"
 TRUNK = "models/test_trunk.py"
@@ -20,16 +22,51 @@ MUTATIONS = [
     Mutation(
         "the learner ignores the temperature",
         "models/policy.py",
-        "return answer_stats(self.branch(rows), self.head, rows, temperature, mixed=self.mixed)\n",
-        "return answer_stats(self.branch(rows), self.head, rows, 1.0, mixed=self.mixed)\n",
+        "self.branch(rows), self.head, rows, temperature, shape",
+        "self.branch(rows), self.head, rows, 1.0, shape",
         (POLICY_MODEL, SAMPLER),
     ),
     Mutation(
         "the reference ignores the temperature",
         "models/policy.py",
-        "return answer_stats(self._branch(rows), self._head, rows, temperature, mixed=self._policy.mixed).logprobs",
-        "return answer_stats(self._branch(rows), self._head, rows, 1.0, mixed=self._policy.mixed).logprobs",
+        "answer_stats(states, self._head, rows, temperature, shape",
+        "answer_stats(states, self._head, rows, 1.0, shape",
         (POLICY_MODEL, SAMPLER),
+    ),
+    Mutation(
+        "the learner takes its head's outputs for logits",
+        "models/policy.py",
+        "rows, temperature, shape=self.logit_shape, mixed",
+        "rows, temperature, mixed",
+        (LOGITS,),
+    ),
+    Mutation(
+        "the reference takes its head's outputs for logits",
+        "models/policy.py",
+        "rows, temperature, shape=shape, mixed=policy.mixed",
+        "rows, temperature, mixed=policy.mixed",
+        (LOGITS,),
+    ),
+    Mutation(
+        "a setting that divides logits multiplies them",
+        "models/logits.py",
+        "scale = 1.0 / settings[_DIVIDES[kind]]",
+        "scale = float(settings[_DIVIDES[kind]])",
+        (LOGITS,),
+    ),
+    Mutation(
+        "a learner is not held against the model",
+        "models/policy.py",
+        "    check_logits(policy.full",
+        "    False and check_logits(policy.full",
+        (LOGITS,),
+    ),
+    Mutation(
+        "the check leaves a model in evaluation mode",
+        "models/logits.py",
+        "            module.training = training\n",
+        "            pass\n",
+        (LOGITS,),
     ),
     Mutation(
         "the reference shares the policy's layers",
@@ -41,7 +78,7 @@ MUTATIONS = [
     Mutation(
         "the reference's adapters are on",
         "models/policy.py",
-        "with self._policy.without_new_parts():",
+        "with policy.without_new_parts():",
         "with nullcontext():",
         (POLICY_MODEL,),
     ),
@@ -107,6 +144,76 @@ MUTATIONS = [
         "            del layer.forward",
         "            pass",
         (RECOMPUTING,),
+    ),
+    Mutation(
+        "a reward model with too few layers for the policy's setting is split",
+        "models/reward.py",
+        "int(model.config.num_hidden_layers) > train.num_upper",
+        "True",
+        ("models/test_reward.py",),
+    ),
+    Mutation(
+        "a reward model that cannot be split is split",
+        "models/reward.py",
+        "splits = can_split(model.base_model) and int(",
+        "splits = int(",
+        ("models/test_reward.py",),
+    ),
+    Mutation(
+        "a trunk is sought in a reward model that cannot be split",
+        "models/reward.py",
+        "if not can_split(classifier.base_model):",
+        "if False:",
+        ("models/test_reward.py",),
+    ),
+    Mutation(
+        "running out of memory is told as a damaged folder",
+        "models/load.py",
+        "        if is_out_of_memory(error):\n            raise\n",
+        "",
+        (BROKEN,),
+    ),
+    Mutation(
+        "a bug of ours is told as a damaged folder",
+        "models/load.py",
+        "except (PlauditError, AssertionError):",
+        "except PlauditError:",
+        (BROKEN,),
+    ),
+    Mutation(
+        "a damaged file of weights is a bug",
+        "models/load.py",
+        "    except Exception as error:\n",
+        "    except (OSError, ValueError, KeyError) as error:\n",
+        (BROKEN,),
+    ),
+    Mutation(
+        "a path with a typing error is a hub id",
+        "models/load.py",
+        'or name.count("/") > 1 or path.exists()',
+        "or path.exists()",
+        (BROKEN, "cli/test_agreement.py"),
+    ),
+    Mutation(
+        "the home folder is not found",
+        "models/prefix.py",
+        "return Path(name).expanduser()",
+        "return Path(name)",
+        (BROKEN, "cli/test_agreement.py", "cli/test_export.py"),
+    ),
+    Mutation(
+        "a device that this machine lacks is let pass",
+        "models/load.py",
+        "if (device.index or 0) >= num:",
+        "if (device.index or 0) > num:",
+        ("models/test_load.py",),
+    ),
+    Mutation(
+        "any device that torch knows will do",
+        "models/load.py",
+        'if device.type not in ("cpu", "cuda"):',
+        "if False:",
+        ("models/test_load.py",),
     ),
     Mutation(
         "the score is read in the last column",

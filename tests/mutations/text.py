@@ -49,6 +49,20 @@ MUTATIONS = [
         (CHAT, "text/test_preferences.py"),
     ),
     Mutation(
+        "a prompt that is refused names settings that the caller lacks",
+        "text/prompts.py",
+        "next_step = next_step or (",
+        "next_step = (",
+        ("text/test_prompts.py", "evaluation/test_evaluate.py"),
+    ),
+    Mutation(
+        "long demonstrations are found out after the sampling",
+        "evaluation/evaluate.py",
+        "            measured_rows(demonstrations, codec, config.max_tokens)\n",
+        "            pass\n",
+        ("evaluation/test_evaluate.py", "cli/test_evaluate.py"),
+    ),
+    Mutation(
         "the last turn is cut",
         "text/prompts.py",
         "    return None\n",

@@ -29,5 +29,7 @@ def test_completions_are_the_samplers_answers_by_prompt(tiny: Tiny) -> None:
 
 def test_a_prompt_over_the_limit_is_refused(tiny: Tiny) -> None:
     completer = LocalCompleter(tiny.model, tiny.codec, Sampling(), max_prompt_tokens=10)
-    with pytest.raises(PlauditError, match="prompt 2 has 12 tokens, over max_prompt_tokens = 10"):
+    with pytest.raises(
+        PlauditError, match="prompt 2 has 12 tokens, over max_prompt_tokens = 10: raise the limit, or ask"
+    ):
         completer.complete(PROMPTS, num_answers=1, seed=0)

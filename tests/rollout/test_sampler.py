@@ -125,6 +125,8 @@ def test_the_sampler_and_the_learner_agree(architecture: str, temperature: float
     assert ((learner - rollouts.logprobs).exp() - 1).abs().max() < 1e-4
     assert not rollouts.logprobs[~rollouts.rows.answer_mask].any()
     assert (policy(rows, 2.0).logprobs - rollouts.logprobs).abs().max() > 0.1
+    whole = PolicyModel(model, TrainLayers(kind="all"))  # whose head learns, and keeps its logits
+    assert (whole(rollouts.rows, temperature).logprobs - rollouts.logprobs).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("batch_size", [4, 64])
@@ -318,8 +320,9 @@ def test_training_allows_temperature() -> None:
     [
         ({"max_new_tokens": 0}, "must be at least 1, got 0"),
         ({"batch_size": 0}, "must be at least 1"),
-        ({"temperature": 0.0}, "temperature must be above 0, got 0.0; for the likeliest answer set greedy"),
+        ({"temperature": 0.0}, "temperature must be above 0 and finite, got 0.0; for the likeliest answer set greedy"),
         ({"temperature": math.nan}, "temperature must be above 0"),
+        ({"temperature": math.inf}, "temperature must be above 0 and finite, got inf"),
         ({"top_p": 0.0}, r"top_p must lie in \(0, 1\], got 0.0"),
         ({"top_p": 1.1}, "top_p must lie in"),
     ],

@@ -30,6 +30,11 @@ def test_refuse_names_the_prompt_its_length_and_the_settings() -> None:
         encoded_prompts([SHORT, LONG], CODEC, max_tokens=24, too_long=TooLong.REFUSE)
 
 
+def test_refuse_names_what_the_caller_has() -> None:
+    with pytest.raises(PlauditError, match=r"over max_prompt_tokens = 24: wait for the next one$"):
+        encoded_prompts([LONG], CODEC, max_tokens=24, too_long=TooLong.REFUSE, next_step="wait for the next one")
+
+
 def test_drop_leaves_out_and_counts() -> None:
     found, num_dropped = encoded_prompts([LONG, SHORT, LONG], CODEC, max_tokens=24, too_long=TooLong.DROP)
     assert [prompt.messages for prompt in found] == [SHORT]
@@ -70,5 +75,6 @@ def test_truncate_encodes_what_it_kept_under_the_whole_prompts_name() -> None:
 
 
 def test_truncate_refuses_where_the_last_turn_does_not_fit() -> None:
-    with pytest.raises(PlauditError, match=r"prompt 1 has 43 tokens, over max_prompt_tokens = 15"):
+    message = r"prompt 1 has 43 tokens, over max_prompt_tokens = 15: its last turn, which is never cut, is too long"
+    with pytest.raises(PlauditError, match=message):
         encoded_prompts([TURNS], CODEC, max_tokens=15, too_long=TooLong.TRUNCATE)

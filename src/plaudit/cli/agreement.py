@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -11,8 +9,9 @@ from transformers import AutoConfig, PretrainedConfig, PreTrainedModel
 
 from plaudit.models import tiny
 from plaudit.models.anatomy import SPLITTABLE
-from plaudit.models.load import Precision, load_causal_lm, load_codec, model_location
+from plaudit.models.load import Precision, load_causal_lm, load_codec, loading, model_location, needed_by
 from plaudit.models.policy import TrainLayers
+from plaudit.models.prefix import base_of, folder_of, is_adapter
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
 
@@ -20,22 +19,19 @@ _SCORER = "ForSequenceClassification"
 
 
 def model_config(name: str) -> PretrainedConfig:
-    """The settings of the model of that name, of its base model for an adapter. Raises PlauditError where there are none."""
+    """The settings of the model of that name; an adapter's are its base model's, unless it has a config of its own.
+
+    Raises PlauditError where there are none.
+    """
     if name == tiny.NAME:
         return tiny.tiny_model().config
-    adapter = Path(name) / "adapter_config.json"
-    if adapter.is_file():
-        return model_config(str(json.loads(adapter.read_bytes()).get("base_model_name_or_path")))
-    if name.startswith("runs/") and not Path(name).exists():
-        raise PlauditError(
-            f"model {name!r}: there is no such folder. Make it with the command that writes it, or name another"
-        )
+    if is_adapter(name) and not (folder_of(name) / "config.json").is_file():
+        base = base_of(folder_of(name))
+        with needed_by(name):
+            return model_config(base)
     location, extra = model_location(name)
-    try:
+    with loading(f"model {name!r}"):
         return AutoConfig.from_pretrained(location, **extra)
-    except (OSError, ValueError, KeyError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise PlauditError(f"model {name!r} could not be loaded: {first}") from error
 
 
 def is_scorer(config: PretrainedConfig) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 from plaudit.cli.agreement import check_chat_model
 from plaudit.models.load import Precision, load_causal_lm
 from plaudit.models.policy import PolicyModel, TrainLayers
-from plaudit.models.prefix import ADAPTER_CONFIG, base_of, is_prefix
+from plaudit.models.prefix import base_of, folder_of, is_adapter, is_prefix
 from plaudit.models.save import save_policy
 from plaudit.schemas.errors import PlauditError
 
@@ -28,23 +28,22 @@ class ExportCommand:
     """Type of the weights that are written; bfloat16 halves the folder and rounds the weights."""
 
     def run(self) -> int:
-        adapter = Path(self.model) / ADAPTER_CONFIG
         if is_prefix(self.model):
             raise PlauditError(
                 f"{self.model} is a prefix, which no weights can hold: give the folder itself to peft, or train with "
                 "train.kind = 'lora' for one that can be merged"
             )
-        if adapter.is_file() and not self.merge:
+        if is_adapter(self.model) and not self.merge:
             raise PlauditError(
                 f"{self.model} is an adapter, which needs its base model beside it: give --merge to write both as one"
             )
-        if self.merge and not adapter.is_file():
+        if self.merge and not is_adapter(self.model):
             raise PlauditError(f"{self.model} is no adapter, so there is nothing to merge: leave --merge out")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise PlauditError(f"{self.out} is not empty: give a new or empty folder")
         codec = check_chat_model(self.model)
         model = load_causal_lm(self.model, precision=Precision(self.precision))
-        parent = base_of(Path(self.model)) if self.merge else self.model
+        parent = base_of(folder_of(self.model)) if self.merge else self.model
         self.out.parent.mkdir(parents=True, exist_ok=True)
         whole = PolicyModel(model, TrainLayers(kind="all"))
         save_policy(

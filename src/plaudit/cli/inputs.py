@@ -113,7 +113,7 @@ def training_runs(model: str) -> list[Path]:
     found: list[Path] = []
     waiting = [model]
     while waiting:
-        run = Path(waiting.pop(0)).parent
+        run = Path(waiting.pop(0)).expanduser().parent
         if run in found or not (run / INPUTS).is_file() or not (run / "config.json").is_file():
             continue
         found.append(run)

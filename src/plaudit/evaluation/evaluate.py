@@ -22,7 +22,7 @@ from plaudit.evaluation.figures import (
     win_rates_figure,
 )
 from plaudit.evaluation.judges import Judge, PeopleJudge, ScoreJudge
-from plaudit.evaluation.language import KLToReference, as_reference, kl_to_reference, perplexity_of
+from plaudit.evaluation.language import KLToReference, as_reference, kl_to_reference, measured_rows, perplexity_of
 from plaudit.evaluation.model_judge import ModelJudge
 from plaudit.evaluation.report import Report, write_report
 from plaudit.evaluation.reward_quality import RewardQuality
@@ -80,6 +80,8 @@ class EvaluateConfig:
     """How answers are drawn."""
     max_prompt_tokens: int = 1024
     """Longest prompt; longer ones are refused."""
+    max_tokens: int = 1024
+    """Longest demonstration, prompt and answer together; longer ones are refused before anything is sampled."""
     micro_batch_size: int = 16
     """Answers read at once; changes no result beyond rounding."""
     precision: Precision = Precision.FLOAT32
@@ -145,13 +147,15 @@ def evaluate(
     judge = _judge(config, scorer or reward, records)
     asked = _calibrating(people, judge)
     # Each draws its own random numbers: with shared ones answer k of both would resemble each other, and tie too often.
-    baseline = _Contender.load(config, config.against, unique, spawn_seed(config.seed, "against"))
-    model = _Contender.load(config, config.model, unique, spawn_seed(config.seed, "model"))
+    names = {"against": config.against, "model": config.model}
+    baseline, model = (
+        _Contender.load(config, name, unique, demonstrations, spawn_seed(config.seed, role))
+        for role, name in names.items()
+    )
     run = RunDirectory.create(config.out, command="evaluate", config=asdict(config), seed=config.seed)
     timer = PhaseTimer()
     with run:
-        by_baseline = baseline.answered(config, demonstrations, timer)
-        by_model = model.answered(config, demonstrations, timer)
+        by_baseline, by_model = (contender.answered(config, timer) for contender in (baseline, model))
         kl = _kl(config, by_baseline, by_model, timer)
         entrants = (by_baseline.entrant(), by_model.entrant(kl))
         run.log_samples(_rows(unique, entrants))
@@ -218,18 +222,38 @@ class _Contender:
     policy: PolicyModel
     codec: ChatCodec
     prompts: Sequence[EncodedPrompt]
+    demonstrations: Sequence[Demonstration]
     seed: int
 
     @classmethod
-    def load(cls, config: EvaluateConfig, name: str, prompts: Sequence[Messages], seed: int) -> _Contender:
-        """The model of that name with the prompts in its tokens. Raises PlauditError where either cannot be had."""
+    def load(
+        cls,
+        config: EvaluateConfig,
+        name: str,
+        prompts: Sequence[Messages],
+        demonstrations: Sequence[Demonstration],
+        seed: int,
+    ) -> _Contender:
+        """The model of that name with the prompts in its tokens.
+
+        Raises PlauditError where either cannot be had, and where a prompt or a demonstration is too long for the config.
+        """
         codec = load_codec(name)
-        encoded, _ = encoded_prompts(prompts, codec, max_tokens=config.max_prompt_tokens, too_long=TooLong.REFUSE)
+        encoded, _ = encoded_prompts(
+            prompts,
+            codec,
+            max_tokens=config.max_prompt_tokens,
+            too_long=TooLong.REFUSE,
+            next_step="raise the limit, or leave the prompt out",
+        )
+        if demonstrations:
+            # Read in earnest after the sampling, which takes long.
+            measured_rows(demonstrations, codec, config.max_tokens)
         device = device_for(config.device)
         policy = load_frozen_policy(name, precision=config.precision, device=device)
-        return cls(name, policy, codec, encoded, seed)
+        return cls(name, policy, codec, encoded, demonstrations, seed)
 
-    def answered(self, config: EvaluateConfig, demonstrations: Sequence[Demonstration], timer: PhaseTimer) -> _Answered:
+    def answered(self, config: EvaluateConfig, timer: PhaseTimer) -> _Answered:
         """Its answers, and its perplexity where there are demonstrations."""
         total = len(self.prompts) * config.num_answers
         with timer("sample"), Progress(f"answers of {self.name}", total=total) as progress:
@@ -243,10 +267,14 @@ class _Contender:
                 ended=progress.advance,
             )
         perplexity = None
-        if demonstrations:
+        if self.demonstrations:
             with timer("perplexity"):
                 perplexity = perplexity_of(
-                    self.policy, self.codec, demonstrations, micro_batch_size=config.micro_batch_size
+                    self.policy,
+                    self.codec,
+                    self.demonstrations,
+                    max_tokens=config.max_tokens,
+                    micro_batch_size=config.micro_batch_size,
                 ).value
         return _Answered(self, rollouts, config.num_answers, perplexity)
 

@@ -58,8 +58,7 @@ def perplexity_of(
 
     Every token counts once, whatever its record's weight. Raises PlauditError for a demonstration over `max_tokens`.
     """
-    encoded, kept = encoded_demonstrations(demonstrations, codec, max_tokens=max_tokens, drop_too_long=False)
-    rows = collated(encoded, codec.pad_id).to(policy.full.device)
+    rows = measured_rows(demonstrations, codec, max_tokens).to(policy.full.device)
     nll = answer_nll(policy, rows, micro_batch_size).double().numpy()
     num_tokens = rows.answer_mask.sum(-1).cpu().numpy()
 
@@ -67,7 +66,20 @@ def perplexity_of(
         chosen = numbers.astype(int)
         return math.exp(nll[chosen].sum() / num_tokens[chosen].sum())
 
-    return bootstrap_interval(np.arange(len(kept)), of_rows, clusters=[prompt_id(record.prompt) for record in kept])
+    prompts = [prompt_id(record.prompt) for record in demonstrations]
+    return bootstrap_interval(np.arange(len(prompts)), of_rows, clusters=prompts)
+
+
+def measured_rows(demonstrations: Sequence[Demonstration], codec: ChatCodec, max_tokens: int) -> TokenRows:
+    """The demonstrations as `perplexity_of` reads them. Raises PlauditError for one over `max_tokens`, or for none."""
+    encoded, _ = encoded_demonstrations(
+        demonstrations,
+        codec,
+        max_tokens=max_tokens,
+        drop_too_long=False,
+        next_step="raise max_tokens, or leave them out of the file",
+    )
+    return collated(encoded, codec.pad_id)
 
 
 def perplexity(

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from plaudit.models import smollm2, tiny
-from plaudit.models.prefix import ADAPTER_CONFIG, base_of, is_prefix, load_prefix
+from plaudit.models.prefix import ADAPTER_CONFIG, base_of, folder_of, is_adapter, is_prefix, load_prefix
+from plaudit.runs.memory import is_out_of_memory
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
+
+_CHOICES = (
+    f"a folder written by save_pretrained (or by plaudit), a hub id, a .gguf file, {smollm2.NAME!r} or {tiny.NAME!r}"
+)
 
 # Their bars announce files of a second; the long loops have plaudit's own.
 logging.disable_progress_bar()
@@ -52,32 +60,83 @@ def device_for(name: str) -> torch.device:
     """The device of that name; `auto` is CUDA where there is one. Raises PlauditError for one this machine lacks."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise PlauditError(f"device {name!r}: torch sees no CUDA device here; use --device cpu or auto")
     try:
-        return torch.device(name)
-    except RuntimeError as error:
+        device = torch.device(name)
+    except (RuntimeError, ImportError) as error:
         raise PlauditError(f"device {name!r} is not one torch knows: use auto, cpu or cuda") from error
+    if device.type not in ("cpu", "cuda"):
+        raise PlauditError(f"device {name!r}: plaudit computes on a CPU or with CUDA only; use auto, cpu or cuda")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise PlauditError(f"device {name!r}: torch sees no CUDA device here; use --device cpu or auto")
+    num = torch.cuda.device_count() if device.type == "cuda" else 1
+    if (device.index or 0) >= num:
+        raise PlauditError(f"device {name!r}: torch sees {num} of that kind here, counted from {device.type}:0")
+    return device
 
 
-def model_location(name: str) -> tuple[str, dict[str, str]]:
-    """Where `from_pretrained` finds the model, and the extra arguments a GGUF file needs."""
+def model_location(name: str, what: str = "model", choices: str = _CHOICES) -> tuple[str, dict[str, str]]:
+    """Where `from_pretrained` finds the model, and the extra arguments a GGUF file needs.
+
+    Raises PlauditError, naming `what` was sought and the `choices` there are, for a path where nothing of the kind lies.
+    """
     if name == smollm2.NAME:
         return str(smollm2.smollm2_folder()), {}
-    path = Path(name)
+    path = folder_of(name)
+    location = str(path) if name.startswith("~") else name
     if path.suffix == ".gguf":
         if not path.is_file():
-            raise PlauditError(f"model {name!r}: no such file")
+            raise PlauditError(f"{what} {name!r}: no such file")
         return str(path.parent), {"gguf_file": path.name}
-    looks_like_path = name.startswith((".", "/", "~")) or path.exists()
-    # An adapter's folder has no config of its own, but the tokenizer and the template it was trained with.
-    known = ("config.json", ADAPTER_CONFIG)
-    if looks_like_path and not any((path / file).is_file() for file in known):
+    # A hub id is a name, or an owner and a name.
+    looks_like_path = name.startswith((".", "/", "~", "runs/")) or name.count("/") > 1 or path.exists()
+    if not looks_like_path:
+        return location, {}
+    if not path.exists():
         raise PlauditError(
-            f"model {name!r}: that folder holds no config.json. Give a folder written by save_pretrained (or by plaudit), "
-            f"a hub id, a .gguf file, {smollm2.NAME!r} or {tiny.NAME!r}"
+            f"{what} {name!r}: there is no such folder. Make it with the command that writes it, or give {choices}"
         )
-    return name, {}
+    # An adapter's folder has no config of its own, but the tokenizer and the template it was trained with.
+    if not any((path / file).is_file() for file in ("config.json", ADAPTER_CONFIG)):
+        raise PlauditError(f"{what} {name!r}: that folder holds no config.json. Give {choices}")
+    return location, {}
+
+
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Turns whatever the files of `what` make the libraries raise into a PlauditError that names it.
+
+    Those are the user's, and may be damaged in any way. Running out of memory stays what it is, and so do our own asserts.
+    """
+    try:
+        yield
+    except (PlauditError, AssertionError):
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise PlauditError(f"{what} could not be loaded: {_cause(error)}") from error
+
+
+def _cause(error: Exception) -> str:
+    """In one line, what was wrong with the files."""
+    lines = str(error).strip().splitlines() or ["no word of why"]
+    text = " ".join(line.strip() for line in lines[: 1 + lines[0].endswith(":")])
+    if "ignore_mismatched_sizes" in text:
+        return "its weights have other shapes than its config.json says, so they do not belong together"
+    if isinstance(error, SafetensorError):
+        return f"a file of its weights is damaged or was copied in part ({text}): get it anew"
+    if isinstance(error, json.JSONDecodeError):
+        return f"one of its files is not JSON ({text}): get it anew"
+    return text if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {text}"
+
+
+@contextmanager
+def needed_by(adapter: str) -> Iterator[None]:
+    """Says of a model that cannot be had that it is the one below this adapter."""
+    try:
+        yield
+    except PlauditError as error:
+        raise PlauditError(f"{adapter!r} is an adapter, and the model below it cannot be had: {error}") from error
 
 
 def load_causal_lm(
@@ -87,26 +146,44 @@ def load_causal_lm(
 
     Raises PlauditError, with the cause and the next step, where it cannot be had.
     """
-    if name == tiny.NAME:
-        model = tiny.tiny_model()
-    elif (Path(name) / ADAPTER_CONFIG).is_file():
-        if is_prefix(name):
-            model = load_causal_lm(base_of(Path(name)), precision=precision)
-            load_prefix(model, Path(name))
+    with loading(f"model {name!r}"):
+        if name == tiny.NAME:
+            model = tiny.tiny_model()
+        elif is_prefix(name):
+            model = load_base_of(name, precision)
+            load_prefix(model, folder_of(name))
+        elif is_adapter(name):
+            model = _adapted(name, precision)
         else:
-            from peft import AutoPeftModelForCausalLM
-
-            model = AutoPeftModelForCausalLM.from_pretrained(name, dtype=precision.dtype).merge_and_unload()
-    else:
-        location, extra = model_location(name)
-        try:
+            location, extra = model_location(name)
             model = AutoModelForCausalLM.from_pretrained(location, dtype=precision.dtype, **extra)
-        except (OSError, ValueError, KeyError) as error:
-            raise PlauditError(f"model {name!r} could not be loaded: {_first_line(error)}") from error
-        if "gguf_file" in extra:
-            model = _saveable(model)
+            if "gguf_file" in extra:
+                model = _saveable(model)
     model.eval()
     return model.to(device=device or torch.device("cpu"), dtype=precision.dtype)
+
+
+def load_base_of(adapter: str, precision: Precision) -> PreTrainedModel:
+    """The causal language model that the adapter in a folder was trained on. Raises PlauditError where it is gone."""
+    base = base_of(folder_of(adapter))
+    with needed_by(adapter):
+        return load_causal_lm(base, precision=precision)
+
+
+def _adapted(name: str, precision: Precision) -> PreTrainedModel:
+    """The base model of the adapter in a folder, the adapter's weights added to its own."""
+    from peft import AutoPeftModelForCausalLM, PeftModel
+
+    folder = folder_of(name)
+    base = base_of(folder)
+    with needed_by(name):
+        model_location(base)
+    if base == tiny.NAME:
+        model = PeftModel.from_pretrained(tiny.tiny_model(), folder)
+    else:
+        model = AutoPeftModelForCausalLM.from_pretrained(str(folder), dtype=precision.dtype)
+    merged: PreTrainedModel = model.merge_and_unload()
+    return merged
 
 
 def _saveable(model: PreTrainedModel) -> PreTrainedModel:
@@ -123,17 +200,11 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The tokenizer of that model, as it stands in its folder. Raises PlauditError where there is none."""
     if name == tiny.NAME:
         return tiny.tiny_tokenizer()
-    location, extra = model_location(name)
-    try:
+    with loading(f"the tokenizer of {name!r}"):
+        location, extra = model_location(name)
         return AutoTokenizer.from_pretrained(location, **extra)
-    except (OSError, ValueError, KeyError) as error:
-        raise PlauditError(f"the tokenizer of {name!r} could not be loaded: {_first_line(error)}") from error
 
 
 def load_codec(name: str) -> ChatCodec:
     """The tokenizer of that model with its chat template. Raises PlauditError where either is missing."""
     return ChatCodec(load_tokenizer(name))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -13,10 +13,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from plaudit.algorithms.logprobs import frozen_head_logprobs, token_logprobs
+from plaudit.algorithms.logprobs import frozen_head_logprobs, shaped_logits, token_logprobs
 from plaudit.batches.tokens import TokenRows, rounded_up
 from plaudit.models.anatomy import layers_of, upper_parts, viewed
 from plaudit.models.load import Precision, load_causal_lm
+from plaudit.models.logits import PLAIN, LogitShape, check_logits, logit_shape
 from plaudit.models.prefix import new_prefix, prefix_off, prefixes_of
 from plaudit.models.trunk import Branch, arithmetic, trunk_of
 from plaudit.schemas.errors import PlauditError
@@ -48,6 +49,7 @@ class TrainLayers:
         for name, number in (
             ("num_upper", self.num_upper),
             ("lora_rank", self.lora_rank),
+            ("lora_alpha", self.lora_alpha),
             ("prefix_tokens", self.prefix_tokens),
         ):
             if number < 1:
@@ -98,11 +100,18 @@ def before(hidden: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
 
 
 def answer_stats(
-    hidden: Float[Tensor, "B T D"], head: nn.Module, rows: TokenRows, temperature: float, *, mixed: bool = False
+    hidden: Float[Tensor, "B T D"],
+    head: nn.Module,
+    rows: TokenRows,
+    temperature: float,
+    *,
+    shape: LogitShape = PLAIN,
+    mixed: bool = False,
 ) -> TokenStats:
     """Log-probability and entropy of the answer tokens. The head runs on counted positions only, in chunks.
 
-    Their number is filled up to a multiple of 64, as `TokenRows.select` rounds widths: a kernel is kept for each shape.
+    The positions' number is filled up to a multiple of 64, as `TokenRows.select` rounds widths: a kernel is kept for each.
+    `shape` is what the model makes of the head's outputs.
     """
     states = before(hidden)
     mask = rows.answer_mask
@@ -111,26 +120,33 @@ def answer_stats(
     parts = []
     # At least once: rows without a counted token get zeros.
     for i in range(0, max(1, len(targets)), HEAD_CHUNK):
-        parts.append(
-            _head_stats(head, filled[i : i + HEAD_CHUNK], targets[i : i + HEAD_CHUNK], temperature, mixed=mixed)
-        )
-    shape, device = rows.token_ids.shape, hidden.device
-    logprobs = torch.zeros(shape, device=device).masked_scatter(mask, torch.cat([part[0] for part in parts]))
-    entropy = torch.zeros(shape, device=device).masked_scatter(mask, torch.cat([part[1] for part in parts]))
+        chunk = slice(i, i + HEAD_CHUNK)
+        parts.append(_head_stats(head, filled[chunk], targets[chunk], temperature, shape=shape, mixed=mixed))
+    zeros = torch.zeros(rows.token_ids.shape, device=hidden.device)
+    logprobs = zeros.masked_scatter(mask, torch.cat([part[0] for part in parts]))
+    entropy = zeros.masked_scatter(mask, torch.cat([part[1] for part in parts]))
     return TokenStats(logprobs, entropy, states)
 
 
 def _head_stats(
-    head: nn.Module, states: Float[Tensor, "M D"], wanted: Int[Tensor, "n"], temperature: float, *, mixed: bool
+    head: nn.Module,
+    states: Float[Tensor, "M D"],
+    wanted: Int[Tensor, "n"],
+    temperature: float,
+    *,
+    shape: LogitShape,
+    mixed: bool,
 ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n"]]:
     """Log-probability and entropy of the n wanted tokens from the first n states; the others fill the shape up."""
     with arithmetic(states.device, mixed=mixed):
         if isinstance(head, nn.Linear) and not head.weight.requires_grad:
             filled = nn.functional.pad(wanted, (0, len(states) - len(wanted)))
-            logprobs, entropy = frozen_head_logprobs(states, head.weight, head.bias, filled, temperature)
+            logprobs, entropy = frozen_head_logprobs(
+                states, head.weight, head.bias, filled, temperature, scale=shape.scale, softcap=shape.softcap
+            )
             return logprobs[: len(wanted)], entropy[: len(wanted)]
-        logits = head(states)
-    return token_logprobs(logits[: len(wanted)], wanted, temperature)
+        logits = shaped_logits(head(states)[: len(wanted)], shape.scale, shape.softcap)
+    return token_logprobs(logits, wanted, temperature)
 
 
 class PolicyModel(nn.Module):
@@ -153,6 +169,7 @@ class PolicyModel(nn.Module):
         causal_lm = model.get_base_model() if train.kind == "lora" else model
         self.branch = Branch(causal_lm.base_model, trunk, mixed=mixed, recompute=train.gradient_checkpointing)
         self.head: nn.Module = causal_lm.get_output_embeddings()
+        self.logit_shape = logit_shape(model.config)
 
     def prepared(self, rows: TokenRows) -> TokenRows:
         """The rows with the frozen layers' activations, where there are frozen layers below."""
@@ -160,7 +177,7 @@ class PolicyModel(nn.Module):
         return rows if trunk is None else trunk.prepared(rows)
 
     def forward(self, rows: TokenRows, temperature: float = 1.0) -> TokenStats:
-        return answer_stats(self.branch(rows), self.head, rows, temperature, mixed=self.mixed)
+        return answer_stats(self.branch(rows), self.head, rows, temperature, shape=self.logit_shape, mixed=self.mixed)
 
     @property
     def width(self) -> int:
@@ -206,21 +223,33 @@ class PolicyModel(nn.Module):
 
 
 def load_policy(name: str, train: TrainLayers, *, precision: Precision, device: torch.device) -> PolicyModel:
-    """The causal model of that name as a policy that learns. Raises PlauditError where it cannot be had."""
+    """The causal model of that name as a policy that learns.
+
+    Raises PlauditError where it cannot be had, and where its log-probabilities are not what plaudit computes.
+    """
     model = load_causal_lm(name, precision=precision, device=device)
     if prefixes_of(model) and train.kind != "prefix":
         raise PlauditError(
             f"{name} learnt a prefix, which fits the layers as they are: train it on with train.kind = 'prefix', or start "
             "from the model below it"
         )
-    return PolicyModel(model, train, mixed=precision.is_mixed_on(device))
+    return _checked(PolicyModel(model, train, mixed=precision.is_mixed_on(device)))
 
 
 def load_frozen_policy(name: str, *, precision: Precision, device: torch.device) -> PolicyModel:
-    """The causal model of that name as a policy to sample from and to ask. Raises PlauditError where it cannot be had."""
+    """The causal model of that name as a policy to sample from and to ask.
+
+    Raises PlauditError where it cannot be had, and where its log-probabilities are not what plaudit computes.
+    """
     model = load_causal_lm(name, precision=precision, device=device)
     policy = PolicyModel(model, TrainLayers(kind="all"), mixed=precision.is_mixed_on(device))
-    return policy.requires_grad_(False)
+    return _checked(policy.requires_grad_(False))
+
+
+def _checked(policy: PolicyModel) -> PolicyModel:
+    """Itself, where it computes what the model in it does."""
+    check_logits(policy.full, lambda rows: policy(rows).logprobs, mixed=policy.mixed)
+    return policy
 
 
 def _multiplying_in_bfloat16(model: PreTrainedModel) -> PreTrainedModel:
@@ -255,8 +284,10 @@ class ReferenceModel:
 
     @torch.no_grad()
     def __call__(self, rows: TokenRows, temperature: float = 1.0) -> Float[Tensor, "B T"]:
-        with self._policy.without_new_parts():
-            return answer_stats(self._branch(rows), self._head, rows, temperature, mixed=self._policy.mixed).logprobs
+        policy, shape = self._policy, self._policy.logit_shape
+        with policy.without_new_parts():
+            states = self._branch(rows)
+            return answer_stats(states, self._head, rows, temperature, shape=shape, mixed=policy.mixed).logprobs
 
 
 def frozen_copy(branch: Branch) -> Branch:

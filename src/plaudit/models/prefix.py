@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -83,15 +83,40 @@ AttentionInterface.register(PREFIXED, _prefixed_attention)
 AttentionMaskInterface.register(PREFIXED, sdpa_mask)
 
 
+def folder_of(name: str) -> Path:
+    """Where a model of that name would lie on this machine, `~` expanded."""
+    with suppress(RuntimeError):  # There is no such user.
+        return Path(name).expanduser()
+    return Path(name)
+
+
+def is_adapter(name: str) -> bool:
+    """Whether the folder of that name holds an adapter, of whatever kind."""
+    return (folder_of(name) / ADAPTER_CONFIG).is_file()
+
+
 def is_prefix(folder: str) -> bool:
-    """Whether the folder holds a prefix."""
-    path = Path(folder) / ADAPTER_CONFIG
-    return path.is_file() and json.loads(path.read_bytes()).get("peft_type") == "PREFIX_TUNING"
+    """Whether the folder holds a prefix. Raises PlauditError where what it says of its adapter cannot be read."""
+    return is_adapter(folder) and _adapter_settings(folder_of(folder)).get("peft_type") == "PREFIX_TUNING"
 
 
 def base_of(folder: Path) -> str:
-    """The model that the adapter in the folder was trained on."""
-    return str(json.loads((folder / ADAPTER_CONFIG).read_bytes())["base_model_name_or_path"])
+    """The model that the adapter in the folder was trained on. Raises PlauditError where the folder does not say."""
+    base = _adapter_settings(folder).get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise PlauditError(f"{folder / ADAPTER_CONFIG} names no base_model_name_or_path: write the model's name there")
+    return base
+
+
+def _adapter_settings(folder: Path) -> dict[str, object]:
+    path = folder / ADAPTER_CONFIG
+    try:
+        settings = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise PlauditError(f"{path} is not JSON ({error}): get the adapter's folder anew") from error
+    if not isinstance(settings, dict):
+        raise PlauditError(f"{path} holds no object: get the adapter's folder anew")
+    return settings
 
 
 def prefixes_of(model: PreTrainedModel) -> list[Prefix]:

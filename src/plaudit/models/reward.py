@@ -14,9 +14,10 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 
 from plaudit.algorithms.masked import zeroed
 from plaudit.batches.tokens import TokenRows
-from plaudit.models.load import Precision, load_causal_lm
+from plaudit.models.anatomy import can_split
+from plaudit.models.load import Precision, load_base_of, load_causal_lm, loading, model_location
 from plaudit.models.policy import TrainLayers, _upper_layers, learning_prefix
-from plaudit.models.prefix import base_of, is_prefix, load_prefix, prefixes_of, save_prefix
+from plaudit.models.prefix import folder_of, is_prefix, load_prefix, prefixes_of, save_prefix
 from plaudit.models.trunk import Branch, Trunk, trunk_of
 from plaudit.schemas.errors import PlauditError
 
@@ -86,6 +87,8 @@ class RewardModel(nn.Module):
         if trunk is None or self.train_layers.kind == "lora":
             return False
         classifier = self.full
+        if not can_split(classifier.base_model):
+            return False
         if int(classifier.config.num_hidden_layers) <= trunk.num_layers:
             return False
         if Trunk(classifier.base_model, trunk.num_layers, mixed=trunk.mixed).key != trunk.key:
@@ -130,6 +133,7 @@ def _classifier(causal: PreTrainedModel, pad_id: int) -> PreTrainedModel:
     with torch.random.fork_rng(devices=[]):
         model: PreTrainedModel = AutoModelForSequenceClassification.from_config(config, dtype=causal.dtype)
     model.config._name_or_path = causal.config._name_or_path
+    model.config.architectures = [type(model).__name__]
     model.base_model.load_state_dict(causal.base_model.state_dict())
     return model.eval()
 
@@ -143,16 +147,20 @@ def load_reward_model(
 ) -> RewardModel:
     """The reward model saved in a folder (or a hub id), with its normalisation, to score or to start a critic.
 
-    Of `train` the number of upper layers counts: those below can be shared with a policy.
+    Of `train`, which is the policy's, the number of upper layers counts: those below can be shared with a policy. A model
+    that cannot be split there, or has no layers below them, stays whole.
     """
-    try:
+    with loading(f"reward model {folder!r}"):
         if is_prefix(folder):
-            model = _with_saved_prefix(Path(folder), precision)
+            model = _with_saved_prefix(folder, precision)
         else:
-            model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=precision.dtype)
-    except (OSError, ValueError, KeyError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise PlauditError(f"reward model {folder!r} could not be loaded: {first}") from error
+            location, _ = model_location(folder, "reward model", "a folder that `plaudit reward` wrote, or a hub id")
+            model = AutoModelForSequenceClassification.from_pretrained(location, dtype=precision.dtype)
+    if "score" not in dict(model.named_children()):
+        raise PlauditError(
+            f"reward model {folder!r}: a {model.config.model_type!r} model has no `score` head on a language model's last "
+            "state, which is what plaudit reads: train one with `plaudit reward`"
+        )
     if model.config.num_labels != 1:
         raise PlauditError(
             f"{folder!r} has {model.config.num_labels} outputs; a reward model has one (num_labels=1): train one with "
@@ -161,9 +169,10 @@ def load_reward_model(
     model.eval()
     device = device or torch.device("cpu")
     settings = model.config.to_dict()
+    splits = can_split(model.base_model) and int(model.config.num_hidden_layers) > train.num_upper
     return RewardModel(
         model.to(device),
-        train if train.kind == "upper" else replace(train, kind="all"),
+        train if train.kind == "upper" and splits else replace(train, kind="all"),
         mean=float(settings.get("mean", 0.0)),
         std=float(settings.get("std", 1.0)),
         mixed=precision.is_mixed_on(device),
@@ -184,11 +193,12 @@ def save_reward_model(reward: RewardModel, folder: Path) -> None:
         model.save_pretrained(folder)
 
 
-def _with_saved_prefix(folder: Path, precision: Precision) -> PreTrainedModel:
+def _with_saved_prefix(name: str, precision: Precision) -> PreTrainedModel:
     """The classifier of a folder that holds a prefix, its head and its config; the layers are its base model's."""
+    folder = folder_of(name)
     saved = AutoConfig.from_pretrained(folder)
-    model = _classifier(load_causal_lm(base_of(folder), precision=precision), saved.pad_token_id)
-    model.config.update({name: saved.to_dict()[name] for name in ("mean", "std")})
+    model = _classifier(load_base_of(name, precision), saved.pad_token_id)
+    model.config.update({setting: saved.to_dict()[setting] for setting in ("mean", "std")})
     others = load_prefix(model, folder)
     with torch.no_grad():
         model.score.weight.copy_(others[_SCORE])

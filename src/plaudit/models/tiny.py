@@ -52,5 +52,6 @@ def tiny_model(seed: int = 0, *, num_layers: int = 2, width: int = 64) -> PreTra
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    model.name_or_path = NAME
+    # Both: peft reads the one, a prefix of plaudit's the other.
+    model.name_or_path = model.config.name_or_path = NAME
     return model

@@ -14,6 +14,7 @@ from plaudit.models.anatomy import upper_parts
 from plaudit.models.policy import before, frozen_copy
 from plaudit.models.reward import RewardModel
 from plaudit.models.trunk import Branch
+from plaudit.schemas.errors import PlauditError
 
 
 class ValueModel(nn.Module):
@@ -34,7 +35,18 @@ class ValueModel(nn.Module):
 
     @classmethod
     def from_reward(cls, reward: RewardModel) -> ValueModel:
-        """A branch of its own, started as the reward model: its first value is the normalised score of the state."""
+        """A branch of its own, started as the reward model: its first value is the normalised score of the state.
+
+        Raises PlauditError for a reward model whose layers cannot be found.
+        """
+        body = reward.branch.body
+        try:
+            upper_parts(body)
+        except PlauditError as error:
+            raise PlauditError(
+                f"a critic cannot begin as a {body.config.model_type!r} reward model, whose layers plaudit cannot find: set "
+                "value to 'policy'"
+            ) from error
         head = nn.Linear(reward.head.in_features, 1)
         with torch.no_grad():
             head.weight.copy_(reward.head.weight.float() / reward.std)

@@ -24,7 +24,13 @@ class LocalCompleter:
 
     def complete(self, prompts: Sequence[Messages], *, num_answers: int, seed: int) -> list[list[Completion]]:
         """`num_answers` completions for each prompt. Raises PlauditError for a prompt over the limit."""
-        encoded, _ = encoded_prompts(prompts, self._codec, max_tokens=self._max_prompt_tokens, too_long=TooLong.REFUSE)
+        encoded, _ = encoded_prompts(
+            prompts,
+            self._codec,
+            max_tokens=self._max_prompt_tokens,
+            too_long=TooLong.REFUSE,
+            next_step="raise the limit, or ask something shorter",
+        )
         rollouts = sampled(self._model, self._codec, encoded, self._sampling, num_answers=num_answers, seed=seed)
         flat = [
             Completion(text=text, finished=finished, num_tokens=num_tokens)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -45,9 +46,9 @@ class Sampling:
             raise PlauditError(
                 f"max_new_tokens and batch_size must be at least 1, got {self.max_new_tokens} and {self.batch_size}"
             )
-        if not self.temperature > 0:
+        if not self.temperature > 0 or not math.isfinite(self.temperature):
             raise PlauditError(
-                f"temperature must be above 0, got {self.temperature}; for the likeliest answer set greedy"
+                f"temperature must be above 0 and finite, got {self.temperature}; for the likeliest answer set greedy"
             )
         if not 0 < self.top_p <= 1:
             raise PlauditError(f"top_p must lie in (0, 1], got {self.top_p}")

@@ -47,13 +47,23 @@ def shortened(messages: Messages, codec: ChatCodec, max_tokens: int) -> Messages
     return None
 
 
+# What to do about a prompt that is refused, where the settings have `prompt_too_long`.
+_REFUSED = (
+    "raise the limit, or set prompt_too_long to 'drop' (counted) or 'truncate' (oldest turns first; the last turn is never "
+    "cut)"
+)
+# And about one that cannot be cut any further.
+_UNCUT = "its last turn, which is never cut, is too long: shorten it, or raise the limit"
+
+
 def encoded_prompts(
-    prompts: Sequence[Messages], codec: ChatCodec, *, max_tokens: int, too_long: TooLong
+    prompts: Sequence[Messages], codec: ChatCodec, *, max_tokens: int, too_long: TooLong, next_step: str = ""
 ) -> tuple[list[EncodedPrompt], int]:
     """The prompts as ids and how many were dropped.
 
     Raises PlauditError where one has more than `max_tokens` ids and `too_long` is `refuse`, where even the last turn of
-    a truncated one does not fit, and where none is left.
+    a truncated one does not fit, and where none is left. `next_step` is what to do about it, for callers whose users have no
+    setting `prompt_too_long`.
     """
     if not prompts:
         raise PlauditError("there are no prompts: give at least one")
@@ -67,9 +77,9 @@ def encoded_prompts(
             ids = codec.prompt_ids(kept) if kept is not None else ids
         if len(ids) > max_tokens:
             if too_long is not TooLong.DROP:
+                next_step = next_step or (_UNCUT if too_long is TooLong.TRUNCATE else _REFUSED)
                 raise PlauditError(
-                    f"prompt {number} has {len(ids)} tokens, over max_prompt_tokens = {max_tokens}: raise the limit, or set "
-                    "prompt_too_long to 'drop' (counted) or 'truncate' (oldest turns first; the last turn is never cut)"
+                    f"prompt {number} has {len(ids)} tokens, over max_prompt_tokens = {max_tokens}: {next_step}"
                 )
             num_dropped += 1
             continue

@@ -58,6 +58,10 @@ class OptimiserConfig:
             raise PlauditError(f"learning_rate must be a positive number, got {self.learning_rate}")
         if not 0 <= self.warmup_frac < 1:
             raise PlauditError(f"warmup_frac must lie in [0, 1), got {self.warmup_frac}")
+        if not self.weight_decay >= 0 or not math.isfinite(self.weight_decay):
+            raise PlauditError(f"weight_decay must be 0 or a positive number, got {self.weight_decay}")
+        if not self.eps > 0 or not math.isfinite(self.eps):
+            raise PlauditError(f"eps must be a positive number, got {self.eps}")
         if self.rank < 0 or (self.rank > 0 and self.kind is not OptimiserKind.MUON):
             raise PlauditError(
                 f"rank = {self.rank} is Muon's alone, and may not be negative: leave it at 0 for {self.kind}"
