@@ -41,6 +41,13 @@ def test_a_pipe_is_answered_line_by_line_to_its_end(chat: Plaudit) -> None:
     assert chat("").out == ""
 
 
+def test_a_byte_that_is_no_utf_8_ends_nothing(chat: Plaudit) -> None:
+    """As stdin decodes it: half a surrogate pair stands for the byte."""
+    spoken = chat("caf\udce9\nand more\n")
+    assert (spoken.status, spoken.err) == (0, "")
+    assert len(spoken.out.splitlines()) >= 2
+
+
 def test_commands(chat: Plaudit) -> None:
     outcome = chat("/reset\n/help\n/dance\n/quit\nnever read\n")
     assert outcome.status == 0

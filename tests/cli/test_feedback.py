@@ -65,6 +65,19 @@ def test_from_a_file_to_a_snapshot_and_on(plaudit: Plaudit, votes: Path) -> None
     assert plaudit("feedback", "export", "--out", "out.jsonl").status == 2
 
 
+def test_an_export_says_what_consent_leaves_out(plaudit: Plaudit, votes: Path, tmp_path: Path) -> None:
+    plaudit("feedback", "import", votes)
+    refused = plaudit("feedback", "export", "--out", "out.jsonl")
+    assert refused.status == 2
+    assert "120 would be, had everybody consented to training (--purpose statistics writes them)" in refused.err
+    assert not (tmp_path / "out.jsonl").exists()
+    assert "120 records" in plaudit("feedback", "export", "--purpose", "statistics", "--out", "out.jsonl").out
+    plaudit("feedback", "import", votes, "--source", "again", "--consent", "form")
+    some = plaudit("feedback", "export", "--out", "some.jsonl").out
+    assert "some.jsonl: 120 records" in some
+    assert "left out 120: nobody consented to training with them" in some
+
+
 def test_an_export_of_several_kinds_asks_which(plaudit: Plaudit, tmp_path: Path) -> None:
     said = [{"role": "assistant", "content": "Because."}]
     common = {"prompt": [{"role": "user", "content": "Why?"}], "completion": said}

@@ -178,3 +178,13 @@ def test_smollm2_has_the_weights_it_always_had_and_splits(converted: str, rows: 
         found = split(split.prepared(rows)).logprobs
         expected = PolicyModel(model, ALL)(rows).logprobs
     assert torch.allclose(found, expected, atol=1e-4)  # 30 layers of float32
+
+
+def test_a_runs_folder_is_named_with_the_model_in_it(tmp_path: Path) -> None:
+    """The likeliest slip: `--out runs/sft`, then `--model runs/sft`."""
+    (tmp_path / "model").mkdir()
+    for name in ("manifest.json", "config.json"):
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    for load in (load_causal_lm, load_codec):
+        with pytest.raises(PlauditError, match=f"that is a run's folder, its model is {tmp_path / 'model'}"):
+            load(str(tmp_path))

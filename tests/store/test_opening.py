@@ -288,3 +288,13 @@ def test_only_a_store_is_migrated(address: str, tmp_path: Path) -> None:
     rubbish.write_bytes(b"not a database, but long enough to be taken for one" * 40)
     with pytest.raises(UnavailableError, match="something else, or damaged"):
         migrate_store(f"sqlite:///{rubbish}")
+
+
+def test_a_store_is_refused_without_its_peoples_keys(address: str, tmp_path: Path) -> None:
+    """A mistyped folder: the same names would be hashed by another key, and everybody counted twice."""
+    with closing(open_store(address, keys=tmp_path / "keys")) as store:
+        panel_of(store, 1)
+    with pytest.raises(StoreError, match=r"has people whose keys are not in .*kyes: name the folder that holds them"):
+        open_store(address, keys=tmp_path / "kyes")
+    open_store(address, keys=tmp_path / "kyes", check_keys=False).close()
+    open_store(address, keys=tmp_path / "keys").close()

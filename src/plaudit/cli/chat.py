@@ -124,6 +124,8 @@ def hold(talk: Talk, ask: Callable[[], str | None]) -> int:
 def _asked() -> str | None:
     """The next line; None at the end of the input."""
     try:
-        return input("> " if sys.stdin.isatty() else "")
+        line = input("> " if sys.stdin.isatty() else "")
     except EOFError:
         return None
+    # A byte that is no UTF-8 arrives as half a surrogate pair, which no tokenizer reads.
+    return line.encode("utf-8", "replace").decode("utf-8")

@@ -101,9 +101,20 @@ class FeedbackExport(ProjectSettings):
         with self.opened() as store:
             project = store.projects.named(self.project)
             query = Query(project_id=project.id, purpose=_PURPOSES[self.purpose], people=self.people)
-            records = of_kind(list(store.records.read(query)), self.kind or None, how="--kind")
+            found = list(store.records.read(query))
+            refused = len(list(store.records.read(query.model_copy(update={"purpose": None})))) - len(found)
+        if not found:
+            raise PlauditError(
+                f"no judgement of the project {self.project!r} is to be written: {refused:,} would be, had everybody consented "
+                "to training (--purpose statistics writes them)"
+                if refused
+                else f"no judgement of the project {self.project!r} is to be written"
+            )
+        records = of_kind(found, self.kind or None, how="--kind")
         losses = write_records(records, self.out, self.to, ties=self.ties)
         print(f"{self.out}: {len(records):,} records")
+        if refused:
+            print(f"left out {refused:,}: nobody consented to training with them")
         print(losses)
         return 0
 

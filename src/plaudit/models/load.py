@@ -95,6 +95,8 @@ def model_location(name: str, what: str = "model", choices: str = _CHOICES) -> t
         raise PlauditError(
             f"{what} {name!r}: there is no such folder. Make it with the command that writes it, or give {choices}"
         )
+    if (path / "manifest.json").is_file() and (path / "model").is_dir():
+        raise PlauditError(f"{what} {name!r}: that is a run's folder, its model is {path / 'model'}")
     # An adapter's folder has no config of its own, but the tokenizer and the template it was trained with.
     if not any((path / file).is_file() for file in ("config.json", ADAPTER_CONFIG)):
         raise PlauditError(f"{what} {name!r}: that folder holds no config.json. Give {choices}")

@@ -93,14 +93,14 @@ def without_foreign_keys(engine: Engine) -> Iterator[Connection]:
     """A connection for writing on which SQLite leaves references unchecked: it replaces a table by dropping it."""
     with engine.execution_options(**{WRITES: True}).connect() as connection:
         raw = connection.connection.dbapi_connection
-        is_sqlite = isinstance(raw, sqlite3.Connection)
-        if is_sqlite:
-            raw.execute("PRAGMA foreign_keys=OFF")
+        on_sqlite = raw if isinstance(raw, sqlite3.Connection) else None
+        if on_sqlite is not None:
+            on_sqlite.execute("PRAGMA foreign_keys=OFF")
         try:
             yield connection
         finally:
-            if is_sqlite:
-                raw.execute("PRAGMA foreign_keys=ON")
+            if on_sqlite is not None:
+                on_sqlite.execute("PRAGMA foreign_keys=ON")
 
 
 def refuse_broken_references(connection: Connection) -> None:

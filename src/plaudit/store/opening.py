@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, inspect
+from sqlalchemy import URL, Connection, Engine, inspect, select
 
 from plaudit.store.consensus import Consensus
 from plaudit.store.database import Database, wall_clock_ms
@@ -32,6 +32,7 @@ from plaudit.store.people import People
 from plaudit.store.projects import Projects
 from plaudit.store.records import RecordReader
 from plaudit.store.snapshots import SnapshotIndex
+from plaudit.store.tables import PersonRow
 from plaudit.store.tasks import Tasks
 from plaudit.store.vault import Vault
 
@@ -97,13 +98,15 @@ def open_store(
     *,
     keys: Path | str | None = None,
     create: bool = True,
+    check_keys: bool = True,
     now_ms: Callable[[], int] = wall_clock_ms,
 ) -> Store:
     """The store at `sqlite:///FILE` or `postgresql://HOST/NAME`; made where it is new, unless `create` is off.
 
-    `keys` is the folder with people's keys: beside an SQLite file by default, to be named for PostgreSQL. Raises
-    WrongVersionError where the store is older (`plaudit store migrate` brings it up to date) or newer than this plaudit, and
-    UnavailableError where it cannot be reached.
+    `keys` is the folder with people's keys: beside an SQLite file by default, to be named for PostgreSQL. Raises StoreError
+    where the keys of the store's people are not there (`check_keys` off does without), WrongVersionError where the store is
+    older (`plaudit store migrate` brings it up to date) or newer than this plaudit, and UnavailableError where it cannot be
+    reached.
     """
     address = parsed_url(url)
     vault = Vault(keys_folder(address, keys))
@@ -111,6 +114,8 @@ def open_store(
     try:
         with faults_explained(engine):
             _make_or_check(engine, address, create=create)
+            if check_keys:
+                _refuse_other_keys(engine, vault)
     except BaseException:
         engine.dispose()
         raise
@@ -183,8 +188,9 @@ def _make_or_check(engine: Engine, url: URL, *, create: bool) -> None:
     elif file is not None and not file.parent.is_dir():
         raise StoreError(f"there is no folder {file.parent} to put the store {file.name} in")
     with engine.connect() as connection:
+        # In this order: who makes the store meanwhile makes its tables and its version at once.
+        is_empty = not inspect(connection).get_table_names()
         found = version(connection)
-        is_empty = found is None and not inspect(connection).get_table_names()
     if found == newest_version():
         return
     if is_empty and create:
@@ -200,6 +206,17 @@ def _make_or_check(engine: Engine, url: URL, *, create: bool) -> None:
         f"the store is of the older version {found}, this plaudit writes {newest_version()}: make a backup, then run "
         "`plaudit store migrate`"
     )
+
+
+def _refuse_other_keys(engine: Engine, vault: Vault) -> None:
+    """Names would be hashed by another key, and everybody be somebody new."""
+    with engine.connect() as connection:
+        first = connection.scalar(select(PersonRow.id).order_by(PersonRow.id).limit(1))
+    if first is not None and not vault.has(first):
+        raise StoreError(
+            f"the store {engine.url.render_as_string()} has people whose keys are not in {vault.folder}: name the folder that "
+            "holds them (--keys or PLAUDIT_KEYS), or put it back"
+        )
 
 
 def _refuse_missing(url: URL) -> None:

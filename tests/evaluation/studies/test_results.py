@@ -152,9 +152,10 @@ def test_one_answer_to_a_row() -> None:
 
 
 def test_tables_from_spreadsheets(tmp_path: Path) -> None:
-    """Commas or semicolons, a byte order mark, quoted line ends, empty lines; mistakes on their own line."""
+    """Commas or semicolons, a byte order mark, quoted line ends of every kind, empty lines; mistakes on their own line."""
     path = tmp_path / "ann.csv"
-    text = 'row;answer_a;verdict;helpful_a;helpful_b\r\nr0;"two\r\nlines";B; 2;4\r\n;;;;\r\nr1;x;a;9;1\r\nr2;x\r\n'
+    names, several = "row;answer_a;verdict;helpful_a;helpful_b", '"two\r\nlines\u2028of\x0cpages"'
+    text = f"{names}\r\nr0;{several};B; 2;4\r\n;;;;\r\nr1;x;a;9;1\r\nr2;x\r\n"
     path.write_bytes(b"\xef\xbb\xbf" + text.encode())
     found = collected(STUDY, csv_lines(path), skip_errors=True)
     assert [(one.row.id, one.verdict, one.ratings["helpful"]) for one in found.judgements] == [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,7 +101,7 @@ def csv_lines(path: Path) -> Iterator[SheetLine | RowError]:
     except UnicodeDecodeError as error:
         raise PlauditError(f"{path} is not UTF-8 text: save it as `CSV UTF-8`") from error
     header = text.split("\n", 1)[0]
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=max(",;\t", key=header.count))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
     names = next(reader, [])
     for name in ("row", "verdict"):
         if name not in names:
