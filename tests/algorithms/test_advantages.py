@@ -119,6 +119,15 @@ def test_advantages_against_the_sum_written_out(shape: tuple[int, int, int], gam
         assert returns[row][counted].tolist() == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("num_answers", [2, 3, 4, 7])
+@pytest.mark.parametrize("value", [0.1, -0.3, 1 / 3, -5.1, 1e6 / 7])
+def test_equal_returns_leave_nothing(num_answers: int, value: float) -> None:
+    """Not even rounding, which would be scaled up to an advantage."""
+    found = leave_one_out_advantages(torch.full((4, num_answers), value))
+    assert found.dtype == torch.float32
+    assert not found.any()
+
+
 def test_with_lambda_1_the_return_is_the_discounted_sum() -> None:
     """2 + 1/2 * 4 + 1/4 * 8, whatever the values say."""
     mask = torch.tensor([[T, T, T]])

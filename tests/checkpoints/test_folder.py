@@ -180,13 +180,28 @@ def test_the_newest_is_used(run: RunDirectory) -> None:
     assert not (run.path / "log.txt").exists()
 
 
-def test_a_run_without_a_usable_checkpoint_says_what_to_do(run: RunDirectory) -> None:
-    with pytest.raises(PlauditError, match="holds no usable checkpoint to resume from: start a new run"):
-        latest_checkpoint(run)
+def test_a_run_whose_checkpoints_are_all_damaged_says_what_to_do(run: RunDirectory) -> None:
     saved(run, 1)
     truncated(run.checkpoint_folder(1) / "state.json")
-    with pytest.raises(PlauditError, match="holds no usable checkpoint"):
+    with pytest.raises(PlauditError, match="holds no usable checkpoint to resume from: start a new run"):
         latest_checkpoint(run)
+
+
+def test_a_run_that_wrote_no_checkpoint_is_at_its_beginning(run: RunDirectory) -> None:
+    """Nothing there, or what was left of one that was being written."""
+    assert latest_checkpoint(run) == (0, None)
+    run.checkpoint_folder(1).with_name(".step-000001.partial").mkdir()
+    assert latest_checkpoint(run) == (0, None)
+
+
+def test_a_damaged_one_is_named_to_whoever_listens(run: RunDirectory) -> None:
+    saved(run, 1, 2)
+    altered(run.checkpoint_folder(2) / "tensors.safetensors")
+    said: list[str] = []
+    assert latest_checkpoint(run, said.append)[0] == 1
+    (text,) = said
+    assert "step-000002 is damaged: tensors.safetensors is not what was written; using the one before" in text
+    assert not (run.path / "log.txt").exists()
 
 
 def test_only_the_newest_are_kept(run: RunDirectory) -> None:

@@ -197,11 +197,39 @@ def test_another_config_is_no_resumption(start: str, tmp_path: Path) -> None:
         ppo.train(changed, PROMPTS, scorer=ES)
 
 
-def test_a_run_cut_before_its_first_checkpoint_says_so(start: str, tmp_path: Path) -> None:
+def test_a_run_cut_before_its_first_checkpoint_begins_anew(
+    start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"num_steps": 4, "checkpoint_every": 3}
     with pytest.raises(KeyboardInterrupt):
-        ppo.train(ppo_config(start, tmp_path / "run"), PROMPTS, scorer=Interrupting(1))
+        ppo.train(ppo_config(start, tmp_path / "cut", **settings), PROMPTS, scorer=Interrupting(2))
+    capsys.readouterr()
+    ppo.train(ppo_config(start, tmp_path / "cut", resume=True, **settings), PROMPTS, scorer=ES)
+    assert "ppo: there is no checkpoint yet: beginning from the start" in capsys.readouterr().err
+    ppo.train(ppo_config(start, tmp_path / "whole", **settings), PROMPTS, scorer=ES)
+    assert_same(tmp_path / "cut", tmp_path / "whole")
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_says_so(start: str, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        ppo.train(ppo_config(start, tmp_path / "run", checkpoint_every=1), PROMPTS, scorer=Interrupting(1))
+    (tmp_path / "run" / "checkpoints" / "step-000001" / "state.json").write_text("{}")
     with pytest.raises(PlauditError, match="no usable checkpoint to resume from: start a new run"):
-        ppo.train(ppo_config(start, tmp_path / "run", resume=True), PROMPTS, scorer=ES)
+        ppo.train(ppo_config(start, tmp_path / "run", checkpoint_every=1, resume=True), PROMPTS, scorer=ES)
+
+
+def test_another_number_of_threads_is_told(
+    start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        ppo.train(ppo_config(start, tmp_path / "run", checkpoint_every=1), PROMPTS, scorer=Interrupting(1))
+    resumed = ppo_config(start, tmp_path / "run", checkpoint_every=1, resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "get_num_threads", lambda: 7)
+        ppo.train(resumed, PROMPTS, scorer=ES)
+    says = "the checkpoint was saved with 1 threads, now there are 7"
+    assert f"ppo: {says}" in capsys.readouterr().err
+    assert says in (tmp_path / "run" / "log.txt").read_text()
 
 
 def test_a_metric_that_is_no_number_survives(start: str, tmp_path: Path) -> None:

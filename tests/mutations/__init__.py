@@ -4,6 +4,7 @@ To add one, append it to the list of its file; a new file is added here.
 """
 
 from mutations import (
+    admission,
     checkpoints,
     cleaning,
     costs,
@@ -47,6 +48,7 @@ MUTATIONS: list[Mutation] = [
         episodes,
         checkpoints,
         experience,
+        admission,
         costs,
         fits,
         spans,

@@ -34,7 +34,7 @@ MUTATIONS = [
     Mutation(
         "a prompt over the limit is let pass",
         "trainers/assembly.py",
-        "max_tokens=config.experience.max_prompt_tokens",
+        "max_tokens=limit",
         "max_tokens=10**9",
         ("trainers/test_assembly.py",),
     ),

@@ -18,8 +18,8 @@ MUTATIONS = [
     Mutation(
         "the reward is normalised on the training data",
         "trainers/reward.py",
-        "rows = sampled(reference, codec, encoded, Sampling(), num_answers=per_prompt, seed=seed).rows",
-        "rows = data.rows",
+        "return sampled(reference, codec, asked, sampling, num_answers=per_prompt, seed=seed).rows",
+        "return data.rows",
         (REWARD,),
     ),
     Mutation(
@@ -81,8 +81,8 @@ MUTATIONS = [
     Mutation(
         "quality is measured on the training data",
         "trainers/reward.py",
-        "quality_on(raw_scores(model, held.rows, micro), held, held_groups)",
-        "quality_on(raw_scores(model, data.rows, micro), data)",
+        "quality_on(scored(held.rows), held, held_groups)",
+        "quality_on(scored(data.rows), data)",
         (REWARD,),
     ),
     Mutation(
@@ -217,6 +217,20 @@ MUTATIONS = [
         'best.tensors = under(saved.tensors, "best/")',
         "best.tensors = {}",
         (EPOCHS,),
+    ),
+    Mutation(
+        "a weight decay that is no number is let pass",
+        "trainers/optimisation.py",
+        "if not self.weight_decay >= 0 or not math.isfinite(self.weight_decay):",
+        "if self.weight_decay < 0 or self.weight_decay == math.inf:",
+        (OPTIMISATION,),
+    ),
+    Mutation(
+        "an eps of nothing is let pass",
+        "trainers/optimisation.py",
+        "if not self.eps > 0 or",
+        "if not self.eps >= 0 or",
+        (OPTIMISATION,),
     ),
     Mutation(
         "the optimiser's memory is not resumed",

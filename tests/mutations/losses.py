@@ -6,6 +6,7 @@ POLICY_LOSS = "algorithms/test_policy.py"
 POLICY_MODEL = "models/test_policy.py"
 PREFERENCE = "algorithms/test_preference.py"
 SAMPLER = "rollout/test_sampler.py"
+LOGITS = "models/test_logits.py"
 
 MUTATIONS = [
     Mutation(
@@ -74,15 +75,15 @@ MUTATIONS = [
     Mutation(
         "the temperature is not applied",
         "algorithms/logprobs.py",
-        "logits.float() / temperature",
-        "logits.float()",
+        "_wide(logits) / temperature",
+        "_wide(logits)",
         ("algorithms/test_logprobs.py", POLICY_MODEL, SAMPLER),
     ),
     Mutation(
         "the softmax runs in the logits' precision",
         "algorithms/logprobs.py",
-        "logits.float() / temperature",
-        "logits / temperature",
+        "torch.log_softmax(_wide(logits) / temperature",
+        "torch.log_softmax(logits / temperature",
         ("algorithms/test_logprobs.py",),
     ),
     Mutation(
@@ -137,15 +138,36 @@ MUTATIONS = [
     Mutation(
         "a frozen head's gradient forgets what the other tokens lose",
         "algorithms/logprobs.py",
-        "(weight[token_ids] - probabilities.to(weight.dtype) @ weight)",
-        "weight[token_ids]",
+        "chosen_row - probabilities.to(weight.dtype) @ weight",
+        "chosen_row",
         ("algorithms/test_logprobs.py", "models/test_trunk.py"),
     ),
     Mutation(
         "a frozen head's gradient forgets the temperature",
         "algorithms/logprobs.py",
-        "@ weight).float() / temperature",
-        "@ weight).float()",
+        "@ weight) / temperature",
+        "@ weight)",
+        ("algorithms/test_logprobs.py",),
+    ),
+    Mutation(
+        "a frozen head's gradient forgets the scale of its outputs",
+        "algorithms/logprobs.py",
+        "gradient if scale == 1.0 else gradient * scale",
+        "gradient",
+        ("algorithms/test_logprobs.py", LOGITS),
+    ),
+    Mutation(
+        "a frozen head's gradient forgets the slope of the soft cap",
+        "algorithms/logprobs.py",
+        "slopes = 1.0 - (logits / softcap) ** 2",
+        "slopes = torch.ones_like(logits)",
+        ("algorithms/test_logprobs.py", LOGITS),
+    ),
+    Mutation(
+        "logits are scaled after the soft cap",
+        "algorithms/logprobs.py",
+        "return logits if softcap is None else torch.tanh(logits / softcap) * softcap",
+        "return logits if softcap is None else torch.tanh(outputs / softcap) * softcap * scale",
         ("algorithms/test_logprobs.py",),
     ),
     Mutation(

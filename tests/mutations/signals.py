@@ -123,8 +123,15 @@ MUTATIONS = [
     Mutation(
         "the baseline includes the answer itself",
         "algorithms/advantages.py",
-        "(returns.sum(-1, keepdim=True) - returns) / (num_answers - 1)",
-        "returns.mean(-1, keepdim=True)",
+        "(exact.sum(-1, keepdim=True) - exact) / (num_answers - 1)",
+        "exact.mean(-1, keepdim=True)",
+        (ADVANTAGES,),
+    ),
+    Mutation(
+        "equal returns leave rounding",
+        "algorithms/advantages.py",
+        "exact = returns.double()",
+        "exact = returns",
         (ADVANTAGES,),
     ),
     Mutation(

@@ -30,8 +30,8 @@ MUTATIONS = [
     Mutation(
         "a micro-batch has a denominator of its own",
         "trainers/spans.py",
-        "loss = marking_loss(self._model.token_scores(rows), marked, rows.answer_mask, denominator)",
-        "loss = marking_loss(self._model.token_scores(rows), marked, rows.answer_mask, float(rows.answer_mask.sum()))",
+        "loss = marking_loss(logits, marked, rows.answer_mask, denominator, weights)",
+        "loss = marking_loss(logits, marked, rows.answer_mask, float(rows.answer_mask.sum()), weights)",
         _SPANS,
     ),
     Mutation(
@@ -56,18 +56,18 @@ MUTATIONS = [
         _SPANS,
     ),
     Mutation(
-        "RLOO hears no rewards at single tokens",
-        "trainers/rloo.py",
-        "returns = returns + zeroed(experience.raw.dense, experience.rows.answer_mask).sum(-1)",
+        "a return hears no rewards at single tokens",
+        "trainers/experience.py",
+        "returns = returns + zeroed(self.raw.dense, self.rows.answer_mask).sum(-1)",
         "returns = returns + 0.0",
-        ["trainers/test_rloo.py"],
+        ["trainers/test_rloo.py", "trainers/test_ppo_options.py"],
     ),
     Mutation(
-        "RLOO pays for tokens of the prompt",
-        "trainers/rloo.py",
-        "zeroed(experience.raw.dense, experience.rows.answer_mask).sum(-1)",
-        "experience.raw.dense.sum(-1)",
-        ["trainers/test_rloo.py"],
+        "a return pays for tokens of the prompt",
+        "trainers/experience.py",
+        "zeroed(self.raw.dense, self.rows.answer_mask).sum(-1)",
+        "self.raw.dense.sum(-1)",
+        ["trainers/test_rloo.py", "trainers/test_ppo_options.py"],
     ),
     Mutation(
         "a span model beside a scorer pays nothing",

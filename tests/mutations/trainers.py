@@ -6,6 +6,7 @@ BY_HAND = "equivalence/test_ppo_by_hand.py"
 FAULTS = "trainers/test_faults.py"
 GUARDS = "trainers/test_guards.py"
 MICRO = "equivalence/test_micro_batches.py"
+MONITOR = "trainers/test_monitor.py"
 OPTIONS = "trainers/test_ppo_options.py"
 PPO = "trainers/test_ppo.py"
 PTX = "trainers/test_ptx.py"
@@ -204,8 +205,8 @@ MUTATIONS = [
     ),
     Mutation(
         "metrics of steps to be repeated are kept",
-        "trainers/online.py",
-        "run.truncate_after(first)",
+        "trainers/resuming.py",
+        "run.truncate_after(step)",
         "pass",
         (RESUME, FAULTS),
     ),
@@ -240,8 +241,8 @@ MUTATIONS = [
     Mutation(
         "PTX is a mean of means",
         "trainers/ptx.py",
-        "ones[part], denominator)",
-        "ones[part], float(self._rows.answer_mask[part].sum()))",
+        "self._weights[part], denominator)",
+        "self._weights[part], float((self._rows.answer_mask[part].sum(-1) * self._weights[part]).sum()))",
         (PTX, MICRO),
     ),
     Mutation(
@@ -254,30 +255,79 @@ MUTATIONS = [
     Mutation(
         "the baseline includes the answer itself",
         "trainers/rloo.py",
-        "leave_one_out_advantages(returns.view(-1, answers_per_prompt)).flatten()",
-        "(returns.view(-1, answers_per_prompt) - returns.view(-1, answers_per_prompt).mean(-1, keepdim=True)).flatten()",
+        "leave_one_out_advantages(experience.returns(kl_coef).view(-1, answers_per_prompt)).flatten()",
+        "(x := experience.returns(kl_coef).view(-1, answers_per_prompt)).sub(x.mean(-1, keepdim=True)).flatten()",
         (RLOO,),
     ),
     Mutation(
         "the baseline is of other prompts",
         "trainers/rloo.py",
-        "returns.view(-1, answers_per_prompt)",
-        "returns.view(answers_per_prompt, -1)",
+        "experience.returns(kl_coef).view(-1, answers_per_prompt)",
+        "experience.returns(kl_coef).view(answers_per_prompt, -1)",
         (RLOO,),
     ),
     Mutation(
-        "RLOO pays for the KL",
-        "trainers/rloo.py",
-        "experience.scores - kl_coef * experience.kl",
-        "experience.scores + kl_coef * experience.kl",
-        (RLOO,),
+        "a return has the KL on top",
+        "trainers/experience.py",
+        "self.scores - kl_coef * self.kl",
+        "self.scores + kl_coef * self.kl",
+        (RLOO, PPO),
+    ),
+    Mutation(
+        "the reward that is reported leaves the penalty out",
+        "trainers/ppo.py",
+        "experience.returns(self.kl_coef)",
+        "experience.returns(0.0)",
+        (PPO, OPTIONS),
     ),
     Mutation(
         "RLOO's advantages are not scaled",
         "trainers/rloo.py",
-        "advantages / (advantages.std(correction=0) + 1e-8)",
+        "advantages * torch.rsqrt(advantages.var(correction=0) + 1e-8)",
         "advantages",
         (RLOO,),
+    ),
+    Mutation(
+        "RLOO scales rounding up to advantages",
+        "trainers/rloo.py",
+        "advantages * torch.rsqrt(advantages.var(correction=0) + 1e-8)",
+        "advantages / (advantages.std(correction=0) + 1e-8)",
+        (RLOO,),
+    ),
+    Mutation(
+        "answers are counted for tokens in the speed",
+        "trainers/online.py",
+        "speed = experience.rows.num_answer_tokens",
+        "speed = len(experience.rows)",
+        (FAULTS,),
+    ),
+    Mutation(
+        "the critic of a stopped run is that of its last step",
+        "trainers/monitor.py",
+        "if self._critic is not None:",
+        "if False:",
+        (MONITOR,),
+    ),
+    Mutation(
+        "a stopped run reports its last step",
+        "trainers/online.py",
+        "return Ended(monitor.best.step, monitor.best.metrics())",
+        "pass",
+        (MONITOR,),
+    ),
+    Mutation(
+        "why a run was stopped stands in the log alone",
+        "trainers/online.py",
+        '        learner.actor.say(\n            f"stopped',
+        '        run.log(\n            f"stopped',
+        (MONITOR,),
+    ),
+    Mutation(
+        "an episode outgrows the context",
+        "trainers/experience.py",
+        "return min(self.config.max_prompt_tokens, context - self.config.sampling.max_new_tokens)",
+        "return self.config.max_prompt_tokens",
+        ("trainers/test_experience.py",),
     ),
     Mutation(
         "RLOO is a mean of means",

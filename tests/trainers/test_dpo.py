@@ -1,6 +1,7 @@
 """DPO: its loss against a slow one, its reference, what it learns."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from plaudit.models.load import Precision, load_causal_lm
 from plaudit.models.policy import PolicyModel
 from plaudit.runs import read_metrics
 from plaudit.schemas.errors import PlauditError
+from plaudit.trainers import dpo
 from plaudit.trainers.dpo import DPOConfig, PreferenceLoss, answer_logprobs, train
 from plaudit.trainers.epochs import EpochsConfig
 from tests.trainers.test_reward import groups_of
@@ -60,16 +62,19 @@ def test_the_loss_against_a_slow_one(start: str, beta: float, smoothing: float, 
     moved(policy)
     p = slow_logprobs(policy.full, groups)
     q = slow_logprobs(AutoModelForCausalLM.from_pretrained(start), groups)
-    total = right = weight_sum = 0.0
+    total = right = weight_sum = strict_sum = 0.0
     for i, group in enumerate(groups):
         for a, b, target, weight, _ in group.pairs:
             logit = beta * ((p[i][a] - q[i][a]) - (p[i][b] - q[i][b]))
             smoothed = (1 - smoothing) * target + smoothing * (1 - target)
             total -= weight * smoothed * math.log(1 / (1 + math.exp(-logit)))
             total -= weight * (1 - smoothed) * math.log(1 / (1 + math.exp(logit)))
-            right += weight * (target != 0.5 and (logit > 0) == (target > 0.5))
             weight_sum += weight
-    expected = {"loss": total / weight_sum, "accuracy": right / weight_sum}
+            if target != 0.5:
+                right += weight * ((logit > 0) == (target > 0.5))
+                strict_sum += weight
+    expected = {"loss": total / weight_sum, "accuracy": right / strict_sum}
+    assert strict_sum < weight_sum
     assert abs(expected["loss"] - math.log(2)) > 1e-3
     assert objective.backward(torch.tensor([2, 0, 1])) == pytest.approx(expected, abs=1e-4)
     assert objective.validation() == pytest.approx(expected, abs=1e-4)
@@ -82,6 +87,30 @@ def test_before_any_update_every_pair_is_even(start: str, layers: object) -> Non
     data = collated_groups(groups_of(start), 0)
     found = PreferenceLoss(policy, data, None, config_of(start)).backward(torch.arange(3))
     assert found["loss"] == pytest.approx(math.log(2), abs=1e-5)
+
+
+def test_a_pair_that_is_even_is_half_right(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it was labelled: before training nothing is known of any pair."""
+    monkeypatch.setattr(dpo, "dpo_logits", lambda a, *_, beta: 0 * a)
+    policy = PolicyModel(load_causal_lm(start), UPPER)
+    data = collated_groups(groups_of(start), 0)
+    for targets in (data.targets, torch.ones_like(data.targets), torch.zeros_like(data.targets)):
+        one = replace(data, targets=targets)
+        objective = PreferenceLoss(policy, one, one, config_of(start))
+        for found in (objective.backward(torch.arange(3)), objective.validation()):
+            assert found is not None
+            assert found["accuracy"] == pytest.approx(0.5)
+
+
+def test_ties_alone_have_no_accuracy(start: str) -> None:
+    policy = PolicyModel(load_causal_lm(start), UPPER)
+    data = collated_groups(groups_of(start), 0)
+    ties = replace(data, targets=torch.full_like(data.targets, 0.5))
+    objective = PreferenceLoss(policy, ties, ties, config_of(start))
+    for found in (objective.backward(torch.arange(3)), objective.validation()):
+        assert found is not None
+        assert math.isfinite(found["loss"])
+        assert math.isnan(found["accuracy"])
 
 
 @every_way
@@ -116,8 +145,7 @@ def test_a_run_prefers_what_people_prefer(start: str, tmp_path: Path) -> None:
     assert rows[0]["train/loss"] == pytest.approx(math.log(2), abs=1e-4)
     assert result.fitted.validation is not None
     assert result.fitted.validation["loss"] < math.log(2) - 0.05
-    # Ties, which never count as right, are a quarter of the pairs.
-    assert result.fitted.validation["accuracy"] > 0.5
+    assert result.fitted.validation["accuracy"] > 0.7
     assert "64 prompts, 144 training pairs" in (tmp_path / "run" / "log.txt").read_text()
     card = (result.folder / "README.md").read_text()
     assert "trained by DPO" in card

@@ -172,7 +172,50 @@ def test_two_checkpoints_are_kept_or_none(tmp_path: Path) -> None:
     assert run_in(tmp_path / "none", resume=True).checkpoint_steps() == []
 
 
-def test_a_run_without_checkpoints_cannot_be_resumed(tmp_path: Path) -> None:
-    fitted(Scripted(None), tmp_path / "run", checkpoint=False)
-    with pytest.raises(PlauditError, match="no usable checkpoint to resume from: start a new run"):
-        fitted(Scripted(None), tmp_path / "run", checkpoint=False, resume=True)
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_a_run_cut_before_its_first_checkpoint_begins_anew(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], checkpoint: bool
+) -> None:
+    """In the first epoch, or in any where none is written."""
+    whole = Scripted(None)
+    expected = fitted(whole, tmp_path / "whole", checkpoint=checkpoint)
+    first, num_batches = Scripted(None), 2 if checkpoint else 7
+    backward = first.backward
+
+    def cut(index: Tensor) -> dict[str, float]:
+        if len(first.seen) == num_batches:
+            raise KeyboardInterrupt
+        return backward(index)
+
+    first.backward = cut  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        fitted(first, tmp_path / "cut", checkpoint=checkpoint)
+    capsys.readouterr()
+    second = Scripted(None)
+    assert fitted(second, tmp_path / "cut", checkpoint=checkpoint, resume=True) == expected
+    assert second.seen == whole.seen
+    rows, again = (read_metrics(tmp_path / run / "metrics.jsonl") for run in ("whole", "cut"))
+    assert [{**row, "time": 0} for row in again] == [{**row, "time": 0} for row in rows]
+    assert "there is no checkpoint yet: beginning from the start" in (tmp_path / "cut" / "log.txt").read_text()
+    assert "sft: there is no checkpoint yet: beginning from the start" in capsys.readouterr().err
+
+
+def test_another_number_of_threads_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted(Scripted(None), tmp_path / "run")
+    fitted(Scripted(None), tmp_path / "run", resume=True)
+    assert "threads" not in capsys.readouterr().err
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    fitted(Scripted(None), tmp_path / "run", resume=True)
+    says = "the checkpoint was saved with 1 threads, now there are 7: from here on the numbers equal those of an uninterrupted"
+    assert f"sft: {says}" in capsys.readouterr().err
+    assert says in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_a_damaged_checkpoint_is_named_on_the_terminal_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fitted(Scripted(None), tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "step-000012" / "state.json").write_text("{}")
+    capsys.readouterr()
+    fitted(Scripted(None), tmp_path / "run", resume=True)
+    assert "step-000012 is damaged: state.json is not what was written; using the one before" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """What PPO and RLOO learn from: which prompts, which scores, which metrics."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from plaudit.models.load import Precision, load_causal_lm, load_codec
 from plaudit.models.policy import PolicyModel
 from plaudit.rewards import Scores
 from plaudit.runs import PhaseTimer
-from plaudit.schemas.conversation import user
+from plaudit.schemas.conversation import Messages, user
 from plaudit.schemas.errors import PlauditError
+from plaudit.schemas.protocols import Interlocutor
 from plaudit.text.chat import ChatCodec
 from plaudit.text.prompts import EncodedPrompt, TooLong, encoded_prompts
 from plaudit.trainers.experience import Actor, ExperienceConfig, adjusted_scores, checked_scores, prompts_of_step
@@ -22,11 +24,15 @@ from tests.trainers.toy import ES, PROMPTS, UPPER, experience, moved
 
 
 def actor_of(
-    folder: str, config: ExperienceConfig | None = None, codec: ChatCodec | None = None, texts: tuple[str, ...] = ()
+    folder: str,
+    config: ExperienceConfig | None = None,
+    codec: ChatCodec | None = None,
+    texts: tuple[str, ...] = (),
+    interlocutor: Interlocutor | None = None,
 ) -> Actor:
     codec = codec or load_codec(folder)
     prompts = [(user(text),) for text in texts] or PROMPTS
-    encoded, _ = encoded_prompts(prompts, codec, max_tokens=200, too_long=TooLong.REFUSE)
+    encoded, _ = encoded_prompts(prompts, codec, max_tokens=300, too_long=TooLong.REFUSE)
     policy = PolicyModel(load_causal_lm(folder), UPPER)
     return Actor(
         config or experience(),
@@ -38,7 +44,18 @@ def actor_of(
         seed=0,
         micro_batch_size=3,
         timer=PhaseTimer(),
+        interlocutor=interlocutor,
     )
+
+
+def test_what_is_said_before_there_is_a_run_is_kept_for_it(start: str) -> None:
+    actor, said = actor_of(start), list[str]()
+    actor.say("early")
+    actor.tell_with(said.append)
+    actor.say("late")
+    actor.tell_with(lambda text: said.append(f"to another: {text}"))
+    actor.say("later")
+    assert said == ["early", "late", "to another: later"]
 
 
 def names(num: int) -> list[EncodedPrompt]:
@@ -202,6 +219,23 @@ def test_the_best_and_the_worst_answers_are_shown(start: str, num_answers: int) 
         i = found.rollouts.texts.index(str(row["answer"]))
         assert row["score"] == found.scores[i].item()
         assert set(row) == {"step", "prompt", "answer", "score", "kl", "finished"}
+
+
+class Talkative:
+    """Asks on at length."""
+
+    def replies(self, conversations: Sequence[Messages]) -> list[str | None]:
+        return ["hi " * 80 for _ in conversations]
+
+
+def test_an_episode_ends_where_the_context_leaves_no_room(start: str) -> None:
+    """One more turn of 240 tokens and an answer of 16 fit into 512, two turns do not, whatever max_prompt_tokens says."""
+    config = experience(answers_per_prompt=8, max_answers=9, max_prompt_tokens=9999, max_new_tokens=16)
+    found = actor_of(start, config, interlocutor=Talkative()).gather(0)
+    answers = torch.tensor([1 + len(said) // 2 for said in found.rollouts.turns])
+    assert answers.max() == 2
+    # Some of these would have gone on.
+    assert found.rollouts.finished[answers == 2].any()
 
 
 def test_a_cut_prompt_is_said_to_be_too_long(start: str, tmp_path: Path) -> None:

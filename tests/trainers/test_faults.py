@@ -4,7 +4,9 @@ import errno
 import json
 import math
 import os
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,7 +21,7 @@ from plaudit.runs import RunDirectory, read_metrics
 from plaudit.runs.directory import as_json
 from plaudit.runs.manifest import read_manifest
 from plaudit.schemas.errors import PlauditError
-from plaudit.trainers import sft
+from plaudit.trainers import online, sft
 from plaudit.trainers.epochs import EpochsConfig
 from plaudit.trainers.ppo import PPO, train
 from tests.trainers.test_guards import taught_to_write_es, without_e
@@ -145,8 +147,10 @@ def test_a_full_disk_while_saving_keeps_the_checkpoint_before(
     assert status(out) == "finished"
 
 
-def test_a_damaged_checkpoint_is_passed_over_and_named(start: str, tmp_path: Path) -> None:
-    """The one before is used, the steps after it are done again, and the run ends as if nothing had been."""
+def test_a_damaged_checkpoint_is_passed_over_and_named(
+    start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the log and on the terminal. The one before is used, the steps after it are done again, the run ends as any."""
     out = tmp_path / "run"
     settings = {"num_steps": 4, "checkpoint_every": 1}
     with pytest.raises(KeyboardInterrupt):
@@ -159,7 +163,9 @@ def test_a_damaged_checkpoint_is_passed_over_and_named(start: str, tmp_path: Pat
     train(ppo_config(start, out, resume=True, **settings), PROMPTS, scorer=again)
     assert again.calls == 2  # steps 3 and 4
     log = (out / "log.txt").read_text()
-    assert "step-000003 is damaged: tensors.safetensors is not what was written; using the one before" in log
+    says = "step-000003 is damaged: tensors.safetensors is not what was written; using the one before"
+    assert says in log
+    assert says in capsys.readouterr().err
     assert [row["step"] for row in read_metrics(out / "metrics.jsonl")] == [1, 2, 3, 4]
     train(ppo_config(start, tmp_path / "whole", **settings), PROMPTS, scorer=ES)
     model = "model/model.safetensors"
@@ -202,6 +208,16 @@ def test_a_run_leaves_policy_critic_settings_metrics_and_samples(start: str, tmp
     card = (result.folder / "README.md").read_text()
     assert "improved by PPO" in card
     assert f"| score/mean | {rows[-1]['score/mean']:.4g} |" in card
+
+
+def test_the_speed_is_in_answer_tokens_a_second_of_the_step(
+    start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that is looked at before and after each step, and goes on by four seconds each time."""
+    monkeypatch.setattr(online, "time", SimpleNamespace(perf_counter=count(0, 4).__next__))
+    train(ppo_config(start, tmp_path / "run", num_steps=3), PROMPTS, scorer=ES)
+    for row in read_metrics(tmp_path / "run" / "metrics.jsonl"):
+        assert row["tokens_per_s"] == pytest.approx(8 * row["answer/length"] / 4)
 
 
 def test_without_checkpoints_none_is_written(start: str, tmp_path: Path) -> None:

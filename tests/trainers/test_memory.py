@@ -6,16 +6,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
+from plaudit.batches.tokens import TokenRows
 from plaudit.models.load import Precision
 from plaudit.models.policy import PolicyModel
-from plaudit.models.reward import RewardModel
+from plaudit.models.reward import RewardModel, load_reward_model
+from plaudit.rollout.decoding import Decoder
 from plaudit.trainers import dpo, ppo, reward, rloo, sft
 from plaudit.trainers.epochs import EpochsConfig
 from plaudit.trainers.memory import Portions, in_portions
@@ -172,6 +176,43 @@ def test_other_errors_are_not_tried_again() -> None:
     with pytest.raises(RuntimeError, match="shapes"):
         in_portions(work, Portions(8), say=print)
     assert tried == [1]
+
+
+@pytest.mark.parametrize("room_for", ["scores", "answers"])
+def test_a_reward_models_normalisation_goes_on_in_smaller_portions(
+    start: str, tmp_path: Path, room_for: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It comes after the fit, which a want of memory must not undo. Its scores are the same."""
+    config = reward.RewardConfig(
+        model=start,
+        out=str(tmp_path / "small"),
+        optimiser=SGD,
+        epochs=epochs(3),
+        precision=Precision.FLOAT32,
+        train=ALL,
+    )
+    reward.train(config, rankings(12))
+    forward, add = RewardModel.forward, Decoder.add
+
+    def scored(self: RewardModel, rows: TokenRows) -> Tensor:
+        if room_for == "scores" and len(rows) > 3:
+            raise RuntimeError(NO_MEMORY)
+        return forward(self, rows)
+
+    def answered(self: Decoder, prompts: list[object], repeats: list[int]) -> object:
+        if room_for == "answers" and sum(repeats) + len(self) > 16:
+            raise RuntimeError(NO_MEMORY)
+        return add(self, prompts, repeats)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RewardModel, "forward", scored)
+    monkeypatch.setattr(Decoder, "add", answered)
+    capsys.readouterr()
+    reward.train(replace(config, out=str(tmp_path / "run"), epochs=epochs(12)), rankings(12))
+    says = f"out of memory: going on with {3 if room_for == 'scores' else 16} rows at once"
+    assert says in capsys.readouterr().err
+    assert says in (tmp_path / "run/log.txt").read_text()
+    small, run = (load_reward_model(str(tmp_path / name / "model"), ALL) for name in ("small", "run"))
+    assert (run.mean, run.std) == pytest.approx((small.mean, small.std), abs=1e-4)
 
 
 def test_a_resumed_run_keeps_the_smaller_portions(start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

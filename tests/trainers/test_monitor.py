@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
+from plaudit.batches.tokens import TokenRows
 from plaudit.evaluation.answers import AnswerSets
 from plaudit.evaluation.judges import Judge, ScoreJudge
+from plaudit.models.policy import ReferenceModel
 from plaudit.rewards import FunctionScorer
-from plaudit.runs import read_metrics
+from plaudit.rollout.decoding import Decoder
+from plaudit.runs import PhaseTimer, read_metrics
 from plaudit.runs.manifest import read_manifest
 from plaudit.schemas.conversation import Messages, user
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.protocols import Completion, TextScore
 from plaudit.trainers import ppo
 from plaudit.trainers.monitor import HackingMonitor, Look, MonitorConfig
+from tests.trainers.test_memory import NO_MEMORY
 from tests.trainers.toy import ES, PROMPTS, experience, fast, new_ppo, ppo_config
 
 HELD = [(user(text),) for text in ("where?", "a held-out question", "so")]
@@ -171,16 +177,22 @@ def run(start: str, out: Path, *, resume: bool = False, scorer: object = ES) -> 
     )
 
 
-def test_a_policy_that_learns_what_the_judge_hates_is_stopped_at_its_best(start: str, tmp_path: Path) -> None:
+def test_a_policy_that_learns_what_the_judge_hates_is_stopped_at_its_best(
+    start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The scorer pays for e's and PPO finds them; held-out win rate falls; the model kept is not the last one."""
     result = run(start, tmp_path / "run")
+    told = capsys.readouterr().err
     rows = read_metrics(tmp_path / "run" / "metrics.jsonl")
     assert len(rows) < SETTINGS["num_steps"]  # type: ignore[operator]
     assert [row["monitor/is_bad"] for row in rows[-2:]] == [1.0, 1.0]
     assert rows[-1]["monitor/score"] > rows[0]["monitor/score"]
     assert rows[-1]["monitor/win_rate"] < 0.5
     assert read_manifest(tmp_path / "run" / "manifest.json").status == "stopped"
-    assert "stopped by the hacking monitor: the score rose" in (tmp_path / "run" / "log.txt").read_text()
+    says = "stopped by the hacking monitor: the score rose"
+    assert says in (tmp_path / "run" / "log.txt").read_text()
+    assert f"ppo: {says}" in told
+    assert f"The model is that after step {result.step}\n" in told
     best = max((row["monitor/win_rate"] for row in rows if not row["monitor/is_bad"]), default=0.5)
     again = new_ppo(str(result.folder))
     monitor = HackingMonitor.on(LOOKING, again.actor, HELD, None)
@@ -188,6 +200,83 @@ def test_a_policy_that_learns_what_the_judge_hates_is_stopped_at_its_best(start:
     # The saved model answers as the best look did: it has no more e's than the last steps' answers had.
     assert monitor._first.score < rows[-1]["monitor/score"]
     assert best >= rows[-1]["monitor/win_rate"]
+
+
+def test_what_is_saved_and_reported_after_a_stop_is_the_best_looks(
+    start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers, critic, card and result: of the second of five steps, after which every look is bad."""
+    scripted = HackingMonitor._fault
+    monkeypatch.setattr(
+        HackingMonitor, "_fault", lambda self, look: "a reason" if look.step > 2 else scripted(self, look)
+    )
+    monitors: list[HackingMonitor] = []
+    kept: dict[int, dict[str, Tensor]] = {}
+    real = HackingMonitor.look
+
+    def look(self: HackingMonitor, num_steps: int) -> dict[str, float]:
+        monitors.append(self)
+        assert self._critic is not None
+        kept[num_steps] = weights(self._critic)
+        return real(self, num_steps)
+
+    monkeypatch.setattr(HackingMonitor, "look", look)
+    watched = MonitorConfig(every=1, num_prompts=3, answers_per_prompt=4, patience=3, max_length_ratio=99.0)
+    config = ppo_config(start, tmp_path / "run", **{**SETTINGS, "monitor": watched})
+    result = ppo.train(config, PROMPTS, scorer=ES, held_prompts=HELD)
+    rows = read_metrics(tmp_path / "run" / "metrics.jsonl")
+    assert (len(rows), result.step) == (5, 2)
+    value = load_file(tmp_path / "run" / "value" / "value_head.safetensors")
+    assert all(torch.equal(value[name], x) for name, x in kept[2].items())
+    assert not torch.equal(value["head.weight"], kept[5]["head.weight"])
+    # Asked anew, the saved model gives those answers: the random numbers are the monitor's.
+    saved = HackingMonitor.on(watched, new_ppo(str(result.folder), experience=config.experience).actor, HELD, None)
+    assert saved is not None
+    for name in ("score/mean", "answer/length", "answer/stop_frac"):
+        assert result.metrics[name] == pytest.approx(saved._first.answers[name]), name
+    assert result.metrics["monitor/score"] == rows[1]["monitor/score"]
+    reference = new_ppo(start, experience=config.experience).actor
+    reference.policy.load_state_dict(new_ppo(str(result.folder)).policy.state_dict())
+    expected = reference.experience_of(saved._prompts, saved._sampled(), PhaseTimer()).kl.mean()
+    assert expected > 0.01
+    assert result.metrics["kl/k1"] == pytest.approx(float(expected), abs=1e-4)
+    card = (result.folder / "README.md").read_text()
+    for name in ("score/mean", "kl/k1", "answer/length", "answer/stop_frac", "monitor/score"):
+        assert f"| {name} | {result.metrics[name]:.4g} |" in card
+    # And so does the run resumed where it was stopped.
+    again = ppo.train(replace(config, resume=True), PROMPTS, scorer=ES, held_prompts=HELD)
+    assert again == result
+    assert all(
+        torch.equal(x, load_file(tmp_path / "run/value/value_head.safetensors")[name]) for name, x in kept[2].items()
+    )
+
+
+def test_a_look_goes_on_in_smaller_portions(
+    start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Memory for four answers at once, and twelve are asked for: before the first step, when no run can be told of it."""
+    add, asked = Decoder.add, ReferenceModel.__call__
+
+    def short(self: Decoder, prompts: list[object], repeats: list[int]) -> object:
+        if sum(repeats) + len(self) > 4:
+            raise RuntimeError(NO_MEMORY)
+        return add(self, prompts, repeats)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Decoder, "add", short)
+    config = ppo_config(start, tmp_path / "run", num_steps=1, monitor=LOOKING, checkpoint_every=1)
+    ppo.train(config, PROMPTS, scorer=ES, held_prompts=HELD)
+    assert "out of memory: going on with 4 rows at once" in capsys.readouterr().err
+    assert "going on with 4 rows at once" in (tmp_path / "run" / "log.txt").read_text()
+    monkeypatch.undo()
+
+    def narrow(self: ReferenceModel, rows: TokenRows, temperature: float = 1.0) -> Tensor:
+        if len(rows) > 2:
+            raise RuntimeError(NO_MEMORY)
+        return asked(self, rows, temperature)
+
+    monkeypatch.setattr(ReferenceModel, "__call__", narrow)
+    ppo.train(replace(config, out=str(tmp_path / "other")), PROMPTS, scorer=ES, held_prompts=HELD)
+    assert "going on with 2 rows at once" in (tmp_path / "other" / "log.txt").read_text()
 
 
 def test_resumed_is_uninterrupted_with_a_monitor_too(start: str, tmp_path: Path) -> None:

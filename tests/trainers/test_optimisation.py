@@ -163,6 +163,20 @@ def test_a_rank_is_muons_alone(wrong: dict[str, object]) -> None:
         OptimiserConfig(**wrong)
 
 
+@pytest.mark.parametrize("eps", [0.0, -1.0, math.nan, math.inf])
+def test_a_term_against_division_by_zero_that_is_none_is_refused(eps: float) -> None:
+    with pytest.raises(PlauditError, match="eps must be a positive number"):
+        OptimiserConfig(eps=eps)
+
+
+@pytest.mark.parametrize("weight_decay", [-5.0, math.nan, math.inf])
+def test_a_decay_that_is_none_is_refused(weight_decay: float) -> None:
+    """Where it is no number, every matrix is none after one step, and is saved so."""
+    with pytest.raises(PlauditError, match="weight_decay must be 0 or a positive number"):
+        OptimiserConfig(weight_decay=weight_decay)
+    OptimiserConfig(weight_decay=0.0)
+
+
 def test_matrices_decay_and_vectors_do_not() -> None:
     named = parameters([[1.0]], [1.0])
     optimiser = Optimiser(named, OptimiserConfig(learning_rate=0.1, weight_decay=0.5, **FLAT), 1)

@@ -199,6 +199,22 @@ def test_dense_scores_reach_their_tokens(start: str) -> None:
     assert expected[mask].unique().numel() >= 3
 
 
+def test_an_answers_return_is_score_and_dense_rewards_minus_the_penalty(start: str) -> None:
+    """Whatever the critic, the whitening and the baseline make of them."""
+
+    def scorer(_: object, rollouts: Rollouts) -> Scores:
+        return Scores(torch.arange(8.0), {}, torch.where(rollouts.rows.answer_mask, 0.5, torch.nan))
+
+    settings = {"kl_coef": 0.3, "whiten_rewards": True, "score_baseline": "leave_one_out"}
+    ppo = new_ppo(start, scorer, **settings)
+    moved(ppo.policy)
+    found, _, metrics = captured(ppo)
+    kl = (found.rollouts.logprobs - found.ref_logprobs)[found.rows.answer_mask].sum().item()
+    assert abs(kl) > 0.01
+    expected = (28 + 0.5 * found.rows.num_answer_tokens - 0.3 * kl) / 8
+    assert metrics["reward/mean"] == pytest.approx(expected, abs=1e-4)
+
+
 def test_the_score_counts_once_at_the_last_token(start: str) -> None:
     """The stop token where there is one, else the token where the limit cut."""
     rollouts, rewards = rewards_of(new_ppo(start, gae_lambda=1.0, experience=experience(max_new_tokens=4)))
@@ -210,9 +226,10 @@ def test_the_score_counts_once_at_the_last_token(start: str) -> None:
 
 
 def test_a_score_may_be_measured_against_the_prompts_other_answers(start: str) -> None:
-    """Each score minus the mean of the other two; what is reported stays the score."""
+    """Each score minus the mean of the other two; what is reported stays the score, and what is left of it."""
     three = experience(answers_per_prompt=3)
-    found, targets, metrics = captured(new_ppo(start, gae_lambda=1.0, experience=three, score_baseline="leave_one_out"))
+    ppo = new_ppo(start, gae_lambda=1.0, experience=three, score_baseline="leave_one_out", kl_coef=0.0)
+    found, targets, metrics = captured(ppo)
     scores = [text.count("e") for text in found.rollouts.texts]
     for i, score in enumerate(scores):
         others = [scores[j] for j in range(3 * (i // 3), 3 * (i // 3) + 3) if j != i]
@@ -220,6 +237,7 @@ def test_a_score_may_be_measured_against_the_prompts_other_answers(start: str) -
         assert targets.returns[i, first].item() == pytest.approx(score - sum(others) / 2, abs=1e-4)
     assert len(set(scores)) > 2
     assert metrics["score/mean"] == pytest.approx(sum(scores) / 12)
+    assert metrics["reward/mean"] == pytest.approx(sum(scores) / 12)
 
 
 def test_ptx_changes_the_update_and_shows_both_gradients(start: str) -> None:

@@ -4,6 +4,8 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from plaudit.batches.tokens import collated
@@ -14,6 +16,7 @@ from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Document
 from plaudit.text.documents import encoded_documents
 from plaudit.trainers.epochs import EpochsConfig
+from plaudit.trainers.optimisation import OptimiserKind
 from plaudit.trainers.pretrain import PretrainConfig, train
 from plaudit.trainers.sft import mean_nll
 from tests.trainers.toy import ALL, fast
@@ -77,6 +80,24 @@ def mean_nll_of(folder: str) -> float:
         row for rows in encoded_documents([DOCUMENTS[0].text], load_tokenizer(folder), max_tokens=64) for row in rows
     ]
     return mean_nll(PolicyModel(load_causal_lm(folder), ALL), collated(rows, 0), 2)
+
+
+def test_a_document_counts_by_its_weight(tmp_path: Path) -> None:
+    """At weight 3 like three copies, at weight 0 like none; tokens are counted by weight."""
+    once = EpochsConfig(num_epochs=1, batch_size=16)
+
+    def weights(name: str, documents: list[Document]) -> dict[str, torch.Tensor]:
+        config = config_of(tmp_path / name, epochs=once, validation_frac=0, optimiser=fast(kind=OptimiserKind.SGD))
+        return load_file(train(config, documents).folder / "model.safetensors")
+
+    short = [Document(text=f"{letter} {letter}") for letter in "abcd"]
+    heavy = [one.model_copy(update={"weight": x}) for one, x in zip(short, (3.0, 1.0, 0.0, 0.0), strict=True)]
+    weighted, copied = weights("weighted", heavy), weights("copied", [*[short[0]] * 3, short[1]])
+    assert all(torch.allclose(weighted[name], copied[name], atol=1e-6) for name in copied)
+    alike = weights("alike", short[:2])
+    assert max(float((weighted[name] - alike[name]).abs().max()) for name in alike) > 1e-4
+    (row,) = read_metrics(tmp_path / "weighted" / "metrics.jsonl")
+    assert row["train/num_tokens"] == 3 * 3 + 3
 
 
 def test_nothing_to_read_is_refused(tmp_path: Path) -> None:

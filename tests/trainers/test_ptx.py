@@ -9,14 +9,18 @@ from transformers import AutoModelForCausalLM
 
 from plaudit.models.load import load_causal_lm, load_codec
 from plaudit.models.policy import PolicyModel
+from plaudit.schemas.conversation import assistant, user
+from plaudit.schemas.feedback import Demonstration
 from plaudit.trainers.memory import Portions
 from plaudit.trainers.ptx import PTX
-from tests.trainers.toy import ALL, LORA, UPPER, rows_of, snapshot
+from tests.trainers.toy import ALL, LORA, UPPER, new_ppo, rows_of, snapshot
 
 PAIRS = [("hi", "abc"), ("what?", "e"), ("why", "dd dd"), ("go on", ""), ("tell me", "eeeeee")]
 
 
-def ptx_of(start: str, train: object = UPPER, **changes: int) -> tuple[PolicyModel, PTX]:
+def ptx_of(
+    start: str, train: object = UPPER, weights: tuple[float, ...] = (1.0,) * 5, **changes: int
+) -> tuple[PolicyModel, PTX]:
     policy = PolicyModel(load_causal_lm(start), train)  # type: ignore[arg-type]
     settings = {
         "coef": 3.0,
@@ -25,35 +29,36 @@ def ptx_of(start: str, train: object = UPPER, **changes: int) -> tuple[PolicyMod
         "seed": 0,
         **changes,
     }
-    return policy, PTX(policy, rows_of(load_codec(start), *PAIRS), **settings)  # type: ignore[arg-type]
+    return policy, PTX(policy, rows_of(load_codec(start), *PAIRS), torch.tensor(weights), **settings)  # type: ignore[arg-type]
 
 
-def slow_nll(start: str) -> tuple[float, dict[str, Tensor]]:
+def slow_nll(start: str, weights: tuple[float, ...] = (1.0,) * 5) -> tuple[float, dict[str, Tensor]]:
     """Mean negative log-likelihood of the answers' tokens by plain transformers, a row at a time, and its gradient."""
     model = AutoModelForCausalLM.from_pretrained(start)
     codec = load_codec(start)
-    total, num = torch.zeros(()), 0
-    for pair in PAIRS:
+    total, num = torch.zeros(()), 0.0
+    for pair, weight in zip(PAIRS, weights, strict=True):
         rows = rows_of(codec, pair)
         logprobs = torch.log_softmax(model(input_ids=rows.token_ids).logits[0], -1)
         for t in rows.answer_mask[0].nonzero().flatten().tolist():
-            total = total - logprobs[t - 1, rows.token_ids[0, t]]
-            num += 1
+            total = total - weight * logprobs[t - 1, rows.token_ids[0, t]]
+            num += weight
     (total / num).backward()
     return float(total.detach()) / num, {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("train", [ALL, UPPER], ids=["all", "upper"])
-def test_its_gradient_is_added_to_what_is_there(start: str, train: object) -> None:
-    """coef times that of the mean over the answers' tokens, stop tokens included; both norms are reported."""
-    policy, ptx = ptx_of(start, train)
+@pytest.mark.parametrize("weights", [(1.0,) * 5, (0.5, 3.0, 1.0, 0.25, 2.0)])
+def test_its_gradient_is_added_to_what_is_there(start: str, train: object, weights: tuple[float, ...]) -> None:
+    """coef times that of the weighted mean over the answers' tokens, stop tokens included; both norms are reported."""
+    policy, ptx = ptx_of(start, train, weights)
     before = {}
     generator = torch.Generator().manual_seed(0)
     for name, parameter in policy.trained_parameters():
         before[name] = torch.randn(parameter.shape, generator=generator)
         parameter.grad = before[name].clone()
     found = ptx.backward(0)
-    loss, gradient = slow_nll(start)
+    loss, gradient = slow_nll(start, weights)
     for name, parameter in policy.trained_parameters():
         assert parameter.grad is not None
         assert torch.allclose(parameter.grad - before[name], 3.0 * gradient[name], atol=1e-4), name
@@ -115,6 +120,22 @@ def test_every_demonstration_takes_part_once_a_pass_in_an_order_of_the_update_al
     ptx.backward(4)
     ptx.backward(5)
     assert seen == second
+
+
+def test_a_runs_demonstrations_keep_their_weights(start: str) -> None:
+    """At weight 3 like three copies of it."""
+
+    def loss(*weights: float) -> float:
+        records = [
+            Demonstration(prompt=(user(question),), completion=(assistant(answer),), weight=weight)
+            for (question, answer), weight in zip([PAIRS[0], *[PAIRS[2]] * 3], weights, strict=False)
+        ]
+        ptx = PTX.on(records, new_ppo(start).actor, coef=0.5, batch_size=8)
+        assert ptx is not None
+        return ptx.backward(0)["loss/ptx"]
+
+    assert loss(1.0, 3.0) == pytest.approx(loss(1.0, 1.0, 1.0, 1.0), abs=1e-5)
+    assert loss(1.0, 3.0) != pytest.approx(loss(1.0, 1.0), abs=1e-3)
 
 
 def test_nothing_but_the_gradient_moves(start: str) -> None:

@@ -117,14 +117,26 @@ def test_minibatches_times_epochs_are_that_many_optimiser_steps(
     assert rloo.optimiser.num_done == rloo.optimiser.num_steps
 
 
-def test_answers_all_alike_teach_nothing_and_break_nothing(start: str) -> None:
-    """No advantage, no deviation to divide by, no gradient; Adam's zero step."""
+@pytest.mark.parametrize("score", [1.0, -5.1])
+def test_answers_all_alike_teach_nothing_and_break_nothing(start: str, score: float) -> None:
+    """No advantage, no deviation to divide by, no gradient; Adam's zero step. -5.1 * 3 is rounded in float32."""
     rloo = new_rloo(start, kl_coef=0.0)
-    rloo.actor.scorer = lambda _, rollouts: Scores(torch.ones(len(rollouts)))
+    rloo.actor.scorer = lambda _, rollouts: Scores(torch.full((len(rollouts),), score))
     before = [p.detach().clone() for _, p in rloo.policy.trained_parameters()]
     _, metrics = rloo.step(0)
     assert metrics["grad_norm/policy"] == 0
     assert all(torch.equal(p, q) for (_, p), q in zip(rloo.policy.trained_parameters(), before, strict=True))
+
+
+def test_differences_of_rounding_are_not_scaled_up(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores one step of float32 apart: divided by their deviation they would be advantages of about 1."""
+    rloo = new_rloo(start, kl_coef=0.0, policy_clip=0.15, num_minibatches=1, num_epochs=1)
+    other = torch.nextafter(torch.tensor(-5.1), torch.tensor(0.0))
+    rloo.actor.scorer = lambda _, rollouts: Scores(torch.tensor([-5.1, -5.1, other] * 3))
+    seen = spied(monkeypatch)
+    rloo.step(0)
+    ((_, advantages, _, _),) = seen
+    assert 0 < advantages.abs().max() < 1e-2
 
 
 def test_a_run_leaves_a_model_metrics_and_samples(start: str, tmp_path: Path) -> None:
@@ -137,6 +149,7 @@ def test_a_run_leaves_a_model_metrics_and_samples(start: str, tmp_path: Path) ->
     assert [row["step"] for row in rows] == [1, 2]
     assert [row["episodes"] for row in rows] == [9, 18]
     assert result.metrics["score/es"] == result.metrics["score/mean"]
+    assert result.step == 2
     assert read_manifest(tmp_path / "run" / "manifest.json").status == "finished"
     assert load_causal_lm(str(result.folder)).config.num_hidden_layers == 2
     assert "improved by RLOO" in (result.folder / "README.md").read_text()

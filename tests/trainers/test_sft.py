@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from plaudit.batches.tokens import TokenRows
@@ -79,6 +80,19 @@ def test_a_weight_counts_like_so_many_copies() -> None:
     assert one.backward(torch.arange(2))["loss"] == pytest.approx(other.backward(torch.arange(4))["loss"], abs=1e-6)
     a, b = gradients(weighted), gradients(copied)
     assert all(torch.allclose(a[name], b[name], atol=1e-6) for name in a)
+
+
+def test_records_of_weight_0_are_left_out(tmp_path: Path) -> None:
+    """A minibatch of nothing else would be a mean over no token."""
+    records = demonstrations(16)
+    weightless = [record.model_copy(update={"weight": 0.0}) for record in records[:8]]
+    once = EpochsConfig(num_epochs=2, batch_size=1)
+
+    def weights(name: str, given: list[Demonstration]) -> dict[str, Tensor]:
+        return load_file(train(config_of(tmp_path / name, epochs=once), given).folder / "model.safetensors")
+
+    found, expected = weights("some", [*weightless, *records[8:]]), weights("others", records[8:])
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
 
 
 def test_reading_the_loss_keeps_no_graph() -> None:

@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from plaudit.runs import read_metrics
 from plaudit.schemas.conversation import assistant, user
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Highlights, Span
-from plaudit.text.highlights import encoded_highlights
+from plaudit.text.highlights import MarkedRow, encoded_highlights
 from plaudit.text.prompts import TooLong, encoded_prompts
 from plaudit.trainers import ppo, spans
 from plaudit.trainers.epochs import EpochsConfig
@@ -58,6 +59,22 @@ def test_the_loss_by_hand() -> None:
     mask = torch.tensor([[True, True, False], [True, False, False]])
     expected = (math.log(2) + math.log(4 / 3) + math.log(4)) / 3
     assert float(marking_loss(logits, marked, mask, 3.0)) == pytest.approx(expected)
+
+
+def test_an_answer_counts_by_its_weight(start: str) -> None:
+    """At weight 3 like three copies; the tokens are counted by weight."""
+    rows, _ = encoded_highlights(highlights(2), CODEC, max_tokens=99)
+    heavy = [replace(one, row=replace(one.row, weight=x)) for one, x in zip(rows, (3.0, 1.0), strict=True)]
+
+    def seen(data: list[MarkedRow]) -> tuple[dict[str, float], dict[str, torch.Tensor]]:
+        model = new_reward_model(start, ALL, seed=0, precision=Precision.FLOAT32, pad_id=CODEC.pad_id)
+        numbers = MarkingLoss(model, data, [], CODEC.pad_id, 1).backward(torch.arange(len(data)))
+        return numbers, {name: p.grad for name, p in model.trained_parameters() if p.grad is not None}
+
+    (weighted, gradient), (copied, expected) = seen(heavy), seen([*[rows[0]] * 3, rows[1]])
+    assert weighted == pytest.approx(copied, abs=1e-5)
+    assert all(torch.allclose(gradient[name], expected[name], atol=1e-6) for name in expected)
+    assert weighted["loss"] != pytest.approx(seen(rows)[0]["loss"], abs=1e-4)
 
 
 def test_the_gradient_does_not_depend_on_the_split(start: str) -> None:

@@ -64,10 +64,12 @@ def generalised_advantages(
 def leave_one_out_advantages(returns: Float[Tensor, "P K"]) -> Float[Tensor, "P K"]:
     """Each answer's return minus the mean return of the prompt's other answers. (Ahmadian et al. 2024, RLOO, eq. 6.)
 
-    Raises ValueError for K < 2: alone, an answer has nothing to be compared with.
+    In float64, so that equal returns leave nothing: rounding that is scaled up later looks like an advantage. Raises
+    ValueError for K < 2: alone, an answer has nothing to be compared with.
     """
     num_answers = returns.shape[1]
     if num_answers < 2:
         raise ValueError(f"leave-one-out needs at least 2 answers a prompt, got {num_answers}")
-    others = (returns.sum(-1, keepdim=True) - returns) / (num_answers - 1)
-    return returns - others
+    exact = returns.double()
+    others = (exact.sum(-1, keepdim=True) - exact) / (num_answers - 1)
+    return (exact - others).to(returns.dtype)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,18 +113,22 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(load_file(folder / _TENSORS), json.loads((folder / _STATE).read_bytes()))
 
 
-def latest_checkpoint(run: RunDirectory) -> tuple[int, Checkpoint]:
-    """The newest checkpoint that verifies, and its step; damaged ones are named in the run's log and passed over.
+def latest_checkpoint(run: RunDirectory, say: Callable[[str], None] | None = None) -> tuple[int, Checkpoint | None]:
+    """The newest checkpoint that verifies, and its step; 0 and None where the run never wrote one.
 
-    Raises PlauditError where none is left.
+    Damaged ones are passed over and named by `say`, in the run's log unless given. Raises PlauditError where there are
+    checkpoints and all of them are damaged.
     """
     _put_back(run.path / "checkpoints")
-    for step in reversed(run.checkpoint_steps()):
+    steps = run.checkpoint_steps()
+    for step in reversed(steps):
         try:
             return step, load_checkpoint(run.checkpoint_folder(step))
         except CheckpointDamagedError as error:
-            run.log(f"{error}; using the one before")
-    raise PlauditError(f"{run.path} holds no usable checkpoint to resume from: start a new run")
+            (say or run.log)(f"{error}; using the one before")
+    if steps:
+        raise PlauditError(f"{run.path} holds no usable checkpoint to resume from: start a new run")
+    return 0, None
 
 
 def keep_latest(run: RunDirectory, num_kept: int) -> None:

@@ -72,7 +72,10 @@ OWN_METRICS: tuple[str, ...] = (
     "kl_coef",
     "tokens_per_s",
 )
-"""Metrics TRL has no word for. `score/<component>` and `seconds/<phase>` are families, named by what a run has."""
+"""Metrics TRL has no word for. `score/<component>` and `seconds/<phase>` are families, named by what a run has.
+
+`tokens_per_s` counts the tokens of sampled answers, by the seconds of the whole step.
+"""
 
 
 def trl_name(metric: str) -> str:

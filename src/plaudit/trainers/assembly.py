@@ -19,6 +19,7 @@ from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.protocols import Interlocutor
 from plaudit.text.chat import ChatCodec
 from plaudit.text.prompts import TooLong, encoded_prompts
+from plaudit.trainers.admission import check_prompts_fit, say_left_out
 from plaudit.trainers.experience import Actor, ExperienceConfig
 
 
@@ -74,14 +75,13 @@ def assembled_actor(
     The config's span model, where there is one, adds to either; without a reward model it is the scorer.
 
     A reward model on the same frozen layers as the policy is moved onto the policy's. Raises PlauditError for a critic
-    that would read another tokenizer's ids.
+    that would read another tokenizer's ids, and for a prompt that leaves no room for an answer in the policy's context.
     """
-    codec = load_codec(config.model)
-    encoded, _ = encoded_prompts(
-        prompts, codec, max_tokens=config.experience.max_prompt_tokens, too_long=config.prompt_too_long
-    )
+    codec, limit = load_codec(config.model), config.experience.max_prompt_tokens
+    encoded, num_dropped = encoded_prompts(prompts, codec, max_tokens=limit, too_long=config.prompt_too_long)
     device = device_for(config.device)
     policy = load_policy(config.model, config.train, precision=config.precision, device=device)
+    check_prompts_fit(encoded, policy.full, config.model, max_new_tokens=config.experience.sampling.max_new_tokens)
     reward, spans = None, None
     if config.span_model:
         spans = _span_scorer(config, policy, codec)
@@ -110,6 +110,7 @@ def assembled_actor(
         timer=PhaseTimer(),
         interlocutor=interlocutor,
     )
+    say_left_out("prompts", {f"over experience.max_prompt_tokens = {limit}": num_dropped}, actor.say)
     return Assembled(actor, reward)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,8 +22,9 @@ from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison, Ranking
 from plaudit.schemas.preference import PreferenceGroup
 from plaudit.text.preferences import encoded_groups
+from plaudit.trainers.admission import check_rows_fit, rows_of_groups, say_left_out, unused_groups
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
-from plaudit.trainers.memory import Portions
+from plaudit.trainers.memory import Portions, told
 from plaudit.trainers.optimisation import OptimiserConfig
 from plaudit.trainers.reward import preference_groups, split_groups
 
@@ -110,24 +112,24 @@ class PreferenceLoss:
         return self._policy.trained_parameters()
 
     def _loss(self, part: PreferenceRows, denominator: float) -> tuple[Float[Tensor, ""], float]:
-        """The part's loss over the minibatch's weight, and its share of weight on pairs ordered as labelled."""
+        """The part's loss over the minibatch's weight, and its weight on strict pairs ordered as labelled, even ones half."""
         assert part.ref_logprobs is not None
         logprobs, ref = self._policy(part.rows).logprobs.sum(-1), part.ref_logprobs
         a, b = part.pair_a, part.pair_b
         logits = dpo_logits(logprobs[a], logprobs[b], ref[a], ref[b], beta=self._config.beta)
         losses = soft_label_cross_entropy(logits, part.targets, self._config.label_smoothing)
-        right = ((logits.detach() > 0) == (part.targets > 0.5)) & (part.targets != 0.5)
-        return (part.weights * losses).sum() / denominator, float((part.weights * right).sum()) / denominator
+        right = torch.where(logits == 0, 0.5, ((logits > 0) == (part.targets > 0.5)).float())
+        return (part.weights * losses).sum() / denominator, float((_strict_weights(part) * right).sum())
 
     def backward(self, index: Int[Tensor, "n"]) -> dict[str, float]:
         batch = self._data.select_groups(index)
         denominator = float(batch.weights.sum())
-        total, accuracy = 0.0, 0.0
+        total, num_right = 0.0, 0.0
         for part in batch.micro_batches(self.portions.size):
             loss, right = self._loss(part, denominator)
             loss.backward()
-            total, accuracy = total + float(loss.detach()), accuracy + right
-        return {"loss": total, "accuracy": accuracy}
+            total, num_right = total + float(loss.detach()), num_right + right
+        return {"loss": total, "accuracy": _share(num_right, batch)}
 
     @torch.no_grad()
     def validation(self) -> dict[str, float] | None:
@@ -136,18 +138,30 @@ class PreferenceLoss:
         denominator = float(self._held.weights.sum())
         parts = self._held.micro_batches(self.portions.size)
         numbers = [(float(loss), right) for loss, right in (self._loss(part, denominator) for part in parts)]
-        return {"loss": sum(loss for loss, _ in numbers), "accuracy": sum(right for _, right in numbers)}
+        num_right = sum(right for _, right in numbers)
+        return {"loss": sum(loss for loss, _ in numbers), "accuracy": _share(num_right, self._held)}
+
+
+def _strict_weights(data: PreferenceRows) -> Float[Tensor, "N"]:
+    """The weights of the pairs, those of ties 0: neither order is right there."""
+    return data.weights * (data.targets != 0.5)
+
+
+def _share(num_right: float, data: PreferenceRows) -> float:
+    """The accuracy over the strict pairs by weight; nan without any."""
+    strict = float(_strict_weights(data).sum())
+    return num_right / strict if strict else math.nan
 
 
 def train(config: DPOConfig, records: Sequence[Ranking | Comparison | PreferenceGroup]) -> DPOResult:
     """Trains `config.model` on the records by DPO; the model is written to `<out>/model`."""
     codec = load_codec(config.model)
-    encoded, groups = encoded_groups(
-        preference_groups(records), codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long
-    )
+    given = preference_groups(records)
+    encoded, groups = encoded_groups(given, codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long)
     data, held, _ = split_groups(encoded, groups, config.validation_frac, config.seed, codec.pad_id)
     device = device_for(config.device)
     policy = load_policy(config.model, config.train, precision=config.precision, device=device)
+    check_rows_fit(rows_of_groups(encoded), policy.full, config.model)
     run = RunDirectory.create(
         config.out,
         command="dpo",
@@ -159,6 +173,7 @@ def train(config: DPOConfig, records: Sequence[Ranking | Comparison | Preference
     )
     with run:
         run.log(f"{len(groups)} prompts, {len(data.targets)} training pairs")
+        say_left_out("prompts", unused_groups(given, groups, config.max_tokens), told(run))
         objective = PreferenceLoss(policy, data, held, config)
         fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
         folder = run.path / "model"

@@ -12,13 +12,14 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from plaudit.checkpoints.folder import keep_latest, latest_checkpoint, save_checkpoint
+from plaudit.checkpoints.folder import keep_latest, save_checkpoint
 from plaudit.runs import Progress, RunDirectory
 from plaudit.schemas.conversation import Frozen
 from plaudit.schemas.errors import PlauditError
 from plaudit.trainers.memory import Portions, in_portions, told
 from plaudit.trainers.minibatches import permutation
 from plaudit.trainers.optimisation import Optimiser, OptimiserConfig
+from plaudit.trainers.resuming import last_checkpoint, tell_of_threads
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class EpochsState(Frozen):
     best_epoch: int
     best_numbers: dict[str, float] | None
     rows_at_once: int
+    threads: int | None = None
 
 
 class Objective(Protocol):
@@ -174,20 +176,25 @@ def _save(objective: Objective, optimiser: Optimiser, best: _Best, run: RunDirec
         best_epoch=best.epoch,
         best_numbers=best.numbers,
         rows_at_once=objective.portions.size,
+        threads=torch.get_num_threads(),
     )
     save_checkpoint(run.checkpoint_folder(optimiser.num_done), tensors, state.model_dump())
     keep_latest(run, 2)
 
 
 def _resumed(objective: Objective, optimiser: Optimiser, best: _Best, run: RunDirectory) -> int:
-    step, saved = latest_checkpoint(run)
-    run.truncate_after(step)
+    """The epochs that are done, with the state after them put back."""
+    say = told(run)
+    _, saved = last_checkpoint(run, say)
+    if saved is None:
+        return 0
     with torch.no_grad():
         for name, parameter in objective.trained_parameters():
             parameter.copy_(saved.tensors[f"model/{name}"])
     optimiser.load_state_tensors(under(saved.tensors, "optimiser/"))
     best.tensors = under(saved.tensors, "best/")
     state = EpochsState.model_validate(saved.state)
+    tell_of_threads(state.threads, say)
     best.epoch, best.numbers = state.best_epoch, state.best_numbers
     objective.portions.size = state.rows_at_once
     best.loss = math.inf if best.numbers is None else best.numbers["loss"]

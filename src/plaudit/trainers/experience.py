@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,12 +12,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from plaudit.algorithms.kl import k1, k3
+from plaudit.algorithms.masked import zeroed
 from plaudit.batches.rollouts import Rollouts
 from plaudit.batches.tokens import TokenRows
 from plaudit.models.policy import PolicyModel, Reference
 from plaudit.rewards.scorer import Scorer, Scores
+from plaudit.rollout.decoding import context_of
 from plaudit.rollout.episodes import episodes
 from plaudit.rollout.sampler import Sampling, sampled
 from plaudit.runs import PhaseTimer
@@ -50,7 +54,7 @@ class ExperienceConfig:
     """An answer cut off by the length limit *loses* this much."""
     max_prompt_tokens: int = 512
     """Longest prompt; `prompt_too_long` in the trainer's config says what happens to longer ones. An episode ends where its
-    next answer's prompt would be longer."""
+    next answer's prompt would be longer, or leave no room for the answer in the model's context."""
 
     def __post_init__(self) -> None:
         if min(self.prompts_per_step, self.answers_per_prompt, self.max_answers, self.max_prompt_tokens) < 1:
@@ -84,6 +88,13 @@ class Experience:
     def kl(self) -> Float[Tensor, "B"]:
         """k1 summed over each answer, nats."""
         return k1(self.rollouts.logprobs, self.ref_logprobs, self.rows.answer_mask).sum(-1)
+
+    def returns(self, kl_coef: float) -> Float[Tensor, "B"]:
+        """Score and dense rewards of each answer minus the penalty on its KL."""
+        returns = self.scores - kl_coef * self.kl
+        if self.raw.dense is not None:
+            returns = returns + zeroed(self.raw.dense, self.rows.answer_mask).sum(-1)
+        return returns
 
     def metrics(self) -> dict[str, float]:
         """Health numbers of the sampled answers, masked."""
@@ -184,7 +195,16 @@ class Actor:
         self.prompts, self.seed, self.timer = prompts, seed, timer
         self.portions = Portions(micro_batch_size)
         self.decoding = Portions(config.sampling.batch_size)
-        self.say: Callable[[str], None] = lambda text: None
+        self._unsaid: list[str] = []
+        self.say: Callable[[str], None] = self._unsaid.append
+        """Tells people a thing; what is said before there is a run to tell it is kept for `tell_with`."""
+
+    def tell_with(self, say: Callable[[str], None]) -> None:
+        """From here on `say` tells people; what was kept for it is said now."""
+        self.say = say
+        for text in self._unsaid:
+            say(text)
+        self._unsaid.clear()
 
     def in_portions(self, work: Callable[[], T], clear: Callable[[], None] | None = None) -> T:
         """`trainers.memory.in_portions` of the run's own portions."""
@@ -199,9 +219,14 @@ class Actor:
         prompts = prompts_of_step(self.prompts, step, config.prompts_per_step, self.seed)
         with self.timer("sample"):
             rollouts = in_portions(partial(self._sampled, prompts, step), self.decoding, say=self.say)
-        with self.timer("trunk"):
+        return self.experience_of(prompts, rollouts, self.timer)
+
+    def experience_of(self, prompts: Sequence[EncodedPrompt], rollouts: Rollouts, timer: PhaseTimer) -> Experience:
+        """What scorer and reference say of the answers; the time it takes is charged to `timer`."""
+        config = self.config
+        with timer("trunk"):
             rollouts = rollouts.with_rows(self.policy.prepared(rollouts.rows))
-        with self.timer("score"):
+        with timer("score"):
             raw = checked_scores(self.scorer(prompts, rollouts), len(rollouts))
             scores = adjusted_scores(
                 raw.total,
@@ -210,9 +235,9 @@ class Actor:
                 truncated_penalty=config.truncated_penalty,
             )
         if self.policy.mixed:
-            with self.timer("old"):
+            with timer("old"):
                 rollouts = rollouts.with_stats(*self._learner_stats(rollouts))
-        with self.timer("reference"):
+        with timer("reference"):
             ref_logprobs = torch.zeros_like(rollouts.logprobs)
             for part in rollouts.rows.micro_batches(self.portions.size):
                 rows = rollouts.rows.select(part)
@@ -246,8 +271,13 @@ class Actor:
             self.interlocutor,
             num_answers=self.config.answers_per_prompt,
             max_answers=self.config.max_answers,
-            max_tokens=self.config.max_prompt_tokens,
+            max_tokens=self._longest_prompt(model),
         )
+
+    def _longest_prompt(self, model: PreTrainedModel) -> int:
+        """Tokens that a later prompt of an episode may have."""
+        context = context_of(model) or sys.maxsize
+        return min(self.config.max_prompt_tokens, context - self.config.sampling.max_new_tokens)
 
     @torch.no_grad()
     def _learner_stats(self, rollouts: Rollouts) -> tuple[Float[Tensor, "B T"], Float[Tensor, "B T D"]]:

@@ -49,11 +49,12 @@ def in_portions(
         say(f"out of memory: going on with {portions.size} rows at once, half of what it was")
 
 
-def told(run: RunDirectory, progress: Progress) -> Callable[[str], None]:
-    """Says a thing on the terminal and in the run's log."""
+def told(run: RunDirectory, progress: Progress | None = None) -> Callable[[str], None]:
+    """Says a thing on the terminal and in the run's log; without a progress, where one would show it."""
+    shown = progress or Progress(run.manifest.command, total=0)
 
     def say(text: str) -> None:
         run.log(text)
-        progress.say(text)
+        shown.say(text)
 
     return say

@@ -7,26 +7,29 @@ scorer says is compared with what another judge says, with the answers' length a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 import numpy as np
 import torch
-from pydantic import JsonValue
-from torch import Tensor
+from pydantic import Field, JsonValue
+from torch import Tensor, nn
 
+from plaudit.batches.rollouts import Rollouts
 from plaudit.evaluation.answers import AnswerSets
 from plaudit.evaluation.judges import Judge
-from plaudit.models.policy import PolicyModel
+from plaudit.models.value import ValueModel
 from plaudit.rewards.textual import completions
 from plaudit.rollout.sampler import sampled
 from plaudit.rules.repetition import repeated_ngram_frac
-from plaudit.runs import spawn_seed
+from plaudit.runs import PhaseTimer, spawn_seed
 from plaudit.schemas.conversation import Frozen, Messages
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.prompts import EncodedPrompt, TooLong, encoded_prompts
 from plaudit.trainers.experience import Actor
+from plaudit.trainers.memory import in_portions
 
 _NUM_ERRORS = 2.0
 
@@ -58,18 +61,35 @@ class MonitorConfig:
 
 
 class Look(Frozen):
-    """What was seen after a step: means over the answers; `wins` is the win rate against the reference by prompt."""
+    """What was seen after a step: means over the answers; `wins` is the win rate against the reference by prompt.
+
+    `answers` are the figures that a step's answers have too, under the same names (score, KL, length, stop rate).
+    """
 
     step: int
     score: float
     length: float
     repetition: float
     wins: tuple[float, ...] = ()
+    answers: dict[str, float] = Field(default_factory=dict)
 
     @property
     def win_rate(self) -> float | None:
         """The mean over the prompts; None without a judge."""
         return sum(self.wins) / len(self.wins) if self.wins else None
+
+    def seen(self) -> dict[str, float]:
+        """The monitor's metrics."""
+        found = {
+            "monitor/score": self.score,
+            "monitor/length": self.length,
+            "monitor/repetition": self.repetition,
+        }
+        return found if self.win_rate is None else found | {"monitor/win_rate": self.win_rate}
+
+    def metrics(self) -> dict[str, float]:
+        """What stands for the metrics of a step where the model is that of this look."""
+        return self.answers | self.seen()
 
 
 class MonitorState(Frozen):
@@ -88,19 +108,36 @@ class HackingMonitor:
     highest win rate, or without a judge of the highest score, among those that are not bad.
     """
 
-    def __init__(self, config: MonitorConfig, actor: Actor, prompts: Sequence[EncodedPrompt], judge: Judge | None):
-        self.config, self._actor, self._judge = config, actor, judge
+    def __init__(
+        self,
+        config: MonitorConfig,
+        actor: Actor,
+        prompts: Sequence[EncodedPrompt],
+        judge: Judge | None,
+        critic: ValueModel | None = None,
+    ) -> None:
+        self.config, self._actor, self._judge, self._critic = config, actor, judge, critic
         self._prompts = list(prompts)[: config.num_prompts]
         # Made before the first update, so the policy is the reference.
         self._reference, self._first = self._asked(0)
         if judge is not None:
             self._first = self._first.model_copy(update={"wins": (0.5,) * len(self._prompts)})
-        self.best, self._best_weights = self._first, _weights(actor.policy)
+        self.best, self._best_weights = self._first, self._weights()
         self._num_bad, self.reason = 0, ""
 
     @classmethod
-    def on(cls, config: MonitorConfig, actor: Actor, prompts: Sequence[Messages], judge: Judge | None) -> Self | None:
-        """The monitor of these prompts; None where it is switched off. Prompts that are too long are refused."""
+    def on(
+        cls,
+        config: MonitorConfig,
+        actor: Actor,
+        prompts: Sequence[Messages],
+        judge: Judge | None,
+        critic: ValueModel | None = None,
+    ) -> Self | None:
+        """The monitor of these prompts; None where it is switched off. Prompts that are too long are refused.
+
+        The critic, where there is one, goes back to the best look with the policy.
+        """
         if not config.every:
             return None
         if not prompts:
@@ -108,9 +145,13 @@ class HackingMonitor:
                 "monitor: there are no held-out prompts to look at: give some, or set monitor.every to 0"
             )
         encoded, _ = encoded_prompts(
-            prompts, actor.codec, max_tokens=actor.config.max_prompt_tokens, too_long=TooLong.REFUSE
+            prompts,
+            actor.codec,
+            max_tokens=actor.config.max_prompt_tokens,
+            too_long=TooLong.REFUSE,
+            next_step="raise the limit, or take it out of the monitor's held-out prompts",
         )
-        return cls(config, actor, encoded, judge)
+        return cls(config, actor, encoded, judge, critic)
 
     @property
     def has_tripped(self) -> bool:
@@ -134,35 +175,38 @@ class HackingMonitor:
         self.reason = self._fault(look)
         self._num_bad = self._num_bad + 1 if self.reason else 0
         if not self.reason and _worth(look) >= _worth(self.best):
-            self.best, self._best_weights = look, _weights(self._actor.policy)
-        found = {
-            "monitor/score": look.score,
-            "monitor/length": look.length,
-            "monitor/repetition": look.repetition,
-            "monitor/is_bad": float(bool(self.reason)),
-        }
-        return found if look.win_rate is None else found | {"monitor/win_rate": look.win_rate}
+            self.best, self._best_weights = look, self._weights()
+        return look.seen() | {"monitor/is_bad": float(bool(self.reason))}
 
     def _asked(self, num_steps: int) -> tuple[AnswerSets, Look]:
+        return self._actor.in_portions(partial(self._seen, num_steps))
+
+    def _seen(self, num_steps: int) -> tuple[AnswerSets, Look]:
         actor, num = self._actor, self.config.answers_per_prompt
-        rollouts = sampled(
-            actor.policy.sampler(),
-            actor.codec,
-            self._prompts,
-            actor.config.sampling,
-            num_answers=num,
-            # The same random numbers at every look: what differs is the policy.
-            seed=spawn_seed(actor.seed, "monitor"),
-        )
-        rollouts = rollouts.with_rows(actor.policy.prepared(rollouts.rows))
+        rollouts = in_portions(self._sampled, actor.decoding, say=actor.say)
+        # Its phases are the monitor's, whose time is charged as one.
+        found = actor.experience_of(self._prompts, rollouts, PhaseTimer())
         flat = completions(rollouts)
         look = Look(
             step=num_steps,
-            score=float(actor.scorer(self._prompts, rollouts).total.mean()),
+            score=float(found.raw.total.mean()),
             length=float(np.mean([answer.num_tokens for answer in flat])),
             repetition=float(np.mean([repeated_ngram_frac(answer.text, 3) for answer in flat])),
+            answers=found.metrics(),
         )
         return [flat[i : i + num] for i in range(0, len(flat), num)], look
+
+    def _sampled(self) -> Rollouts:
+        actor = self._actor
+        return sampled(
+            actor.policy.sampler(),
+            actor.codec,
+            self._prompts,
+            replace(actor.config.sampling, batch_size=actor.decoding.size),
+            num_answers=self.config.answers_per_prompt,
+            # The same random numbers at every look: what differs is the policy.
+            seed=spawn_seed(actor.seed, "monitor"),
+        )
 
     def _fault(self, look: Look) -> str:
         """What is wrong with a look, or nothing."""
@@ -183,9 +227,18 @@ class HackingMonitor:
 
     @torch.no_grad()
     def restore_best(self) -> None:
-        """Puts the best look's weights into the policy."""
-        for name, parameter in self._actor.policy.trained_parameters():
+        """Puts the best look's weights into the policy and the critic."""
+        for name, parameter in self._learning():
             parameter.copy_(self._best_weights[name])
+
+    def _learning(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """What learns, the critic's under names of its own."""
+        yield from self._actor.policy.trained_parameters()
+        if self._critic is not None:
+            yield from ((f"value/{name}", x) for name, x in self._critic.trained_parameters())
+
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: parameter.detach().clone() for name, parameter in self._learning()}
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, JsonValue]]:
         """Tensors and JSON for a checkpoint."""
@@ -202,7 +255,3 @@ class HackingMonitor:
 
 def _worth(look: Look) -> float:
     return look.score if look.win_rate is None else look.win_rate
-
-
-def _weights(policy: PolicyModel) -> dict[str, Tensor]:
-    return {name: parameter.detach().clone() for name, parameter in policy.trained_parameters()}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from pydantic import JsonValue
 from torch import Tensor
 
-from plaudit.checkpoints.folder import Checkpoint, keep_latest, latest_checkpoint, save_checkpoint
+from plaudit.checkpoints.folder import Checkpoint, keep_latest, save_checkpoint
 from plaudit.runs import Progress, RunDirectory
 from plaudit.schemas.conversation import Frozen
 from plaudit.schemas.errors import PlauditError
@@ -18,6 +20,9 @@ from plaudit.trainers.experience import Actor, Experience, ExperienceConfig
 from plaudit.trainers.guards import GuardError
 from plaudit.trainers.memory import told
 from plaudit.trainers.monitor import HackingMonitor
+from plaudit.trainers.resuming import last_checkpoint, tell_of_threads
+
+_MEASURED = ("score/mean", "kl/k1", "answer/length", "answer/stop_frac", "monitor/score", "monitor/win_rate")
 
 
 class Learner(Protocol):
@@ -94,34 +99,52 @@ class LoopState(Frozen):
     metrics: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The step that a run's model is of, and that step's metrics.
+
+    Where the monitor ended the run: those of the best look, which are of answers to the held-out prompts.
+    """
+
+    step: int
+    metrics: dict[str, float]
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """What the model's card says."""
+        return {name: self.metrics[name] for name in _MEASURED if name in self.metrics}
+
+
 def run_steps(
     learner: Learner, config: OnlineConfig, run: RunDirectory, monitor: HackingMonitor | None = None
-) -> dict[str, float]:
-    """The steps of a run, from the last checkpoint on where it resumes. Returns the last step's metrics.
+) -> Ended:
+    """The steps of a run, from the last checkpoint on where it resumes.
 
-    Where the monitor ends the run, the policy is left at its best look.
+    Where the monitor ends the run, what learns is left as it was at the best look.
     """
     first, metrics, timer = 0, dict[str, float](), learner.actor.timer
+    learner.actor.tell_with(told(run))
     if config.resume:
-        first, checkpoint = latest_checkpoint(run)
-        run.truncate_after(first)
-        metrics = _load(checkpoint, learner, monitor)
+        first, checkpoint = last_checkpoint(run, learner.actor.say)
+        if checkpoint is not None:
+            metrics = _load(checkpoint, learner, monitor)
     with Progress(run.manifest.command, total=config.num_steps, completed=first) as progress:
-        learner.actor.say = told(run, progress)
+        learner.actor.tell_with(told(run, progress))
         for step in range(first, config.num_steps):
             if monitor is not None and monitor.has_tripped:
                 break
-            before = timer.seconds()
+            before, begun = timer.seconds(), time.perf_counter()
             try:
                 experience, metrics = learner.step(step)
             except GuardError:
                 run.finish("stopped")
                 raise
+            speed = experience.rows.num_answer_tokens / (time.perf_counter() - begun)
             if monitor is not None and monitor.is_due(step + 1):
                 metrics |= monitor.look(step + 1)
             seconds = {f"seconds/{name}": x - before.get(name, 0.0) for name, x in timer.seconds().items()}
             episodes = float((step + 1) * len(experience.rows))
-            run.log_metrics(step + 1, metrics | seconds | {"episodes": episodes})
+            run.log_metrics(step + 1, metrics | seconds | {"episodes": episodes, "tokens_per_s": speed})
             run.log_samples(experience.samples(step + 1))
             if config.checkpoint_every and (step + 1) % config.checkpoint_every == 0:
                 _save(learner, monitor, metrics, run, step + 1)
@@ -129,9 +152,12 @@ def run_steps(
             progress.advance(note=f"score {metrics['score/mean']:.2f}, KL {metrics['kl/k1']:.2f}")
     if monitor is not None and monitor.has_tripped:
         monitor.restore_best()
-        run.log(f"stopped by the hacking monitor: {monitor.reason}. The model is that after step {monitor.best.step}")
+        learner.actor.say(
+            f"stopped by the hacking monitor: {monitor.reason}. The model is that after step {monitor.best.step}"
+        )
         run.finish("stopped")
-    return metrics
+        return Ended(monitor.best.step, monitor.best.metrics())
+    return Ended(config.num_steps, metrics)
 
 
 def _save(
@@ -155,6 +181,7 @@ def _save(
 
 def _load(checkpoint: Checkpoint, learner: Learner, monitor: HackingMonitor | None) -> dict[str, float]:
     state = LoopState.model_validate(checkpoint.state)
+    tell_of_threads(state.threads, learner.actor.say)
     learner.load_state(checkpoint.tensors, state.learner)
     learner.actor.portions.size = state.rows_at_once
     learner.actor.decoding.size = state.decoded_at_once

@@ -20,7 +20,7 @@ from plaudit.algorithms.kl import adapted_kl_coef
 from plaudit.algorithms.masked import masked_mean, whitened
 from plaudit.algorithms.policy import clipped_policy_loss, clipped_value_loss, explained_variance
 from plaudit.batches.rollouts import Rollouts
-from plaudit.batches.tokens import TokenRows, collated
+from plaudit.batches.tokens import TokenRows
 from plaudit.evaluation.judges import Judge
 from plaudit.models.load import device_for
 from plaudit.models.save import save_policy, save_value
@@ -28,10 +28,8 @@ from plaudit.models.value import ValueModel
 from plaudit.rewards.scorer import Scorer
 from plaudit.runs import RunDirectory
 from plaudit.schemas.conversation import Frozen, Messages
-from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration
 from plaudit.schemas.protocols import Interlocutor
-from plaudit.text.demonstrations import encoded_demonstrations
 from plaudit.trainers.assembly import assembled_actor
 from plaudit.trainers.epochs import under
 from plaudit.trainers.experience import Actor, Experience
@@ -91,7 +89,6 @@ class PPO:
             kl_coef=self.kl_coef,
             dense=experience.raw.dense,
         )
-        total_reward = float(rewards.sum(-1).mean())
         if config.whiten_rewards:
             rewards = whitened(rewards, mask, shift_mean=False)
         advantages, returns = generalised_advantages(rewards, values, mask, gamma=config.gamma, lam=config.gae_lambda)
@@ -101,7 +98,7 @@ class PPO:
             Targets(rows, old_logprobs, values, advantages, returns), experience.rollouts.prompt_index, step
         )
         metrics |= experience.metrics() | {
-            "reward/mean": total_reward,
+            "reward/mean": float(experience.returns(self.kl_coef).mean()),
             "value/explained_variance": float(explained_variance(values, returns, mask)),
             "kl_coef": self.kl_coef,
         }
@@ -228,10 +225,11 @@ class PPOState(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class PPOResult:
-    """Where the policy is and the last step's metrics."""
+    """Where the policy is, and the metrics of the step that it is of: the last, or the monitor's best look (see `Ended`)."""
 
     folder: Path
     metrics: dict[str, float]
+    step: int
 
 
 def train(
@@ -251,7 +249,7 @@ def train(
     1, the `interlocutor` replies to answers, and an episode goes on.
     """
     ppo = assembled(config, prompts, scorer, demonstrations, interlocutor)
-    monitor = HackingMonitor.on(config.monitor, ppo.actor, held_prompts, judge)
+    monitor = HackingMonitor.on(config.monitor, ppo.actor, held_prompts, judge, ppo.value)
     run = RunDirectory.create(
         config.out,
         command="ppo",
@@ -262,12 +260,11 @@ def train(
         parent=config.model,
     )
     with run:
-        metrics = run_steps(ppo, config, run, monitor)
-        folder = run.path / "model"
-        kept = {name: metrics[name] for name in ("score/mean", "kl/k1", "answer/length", "answer/stop_frac")}
-        save_policy(ppo.policy, ppo.actor.codec.tokenizer, folder, made_by="ppo", parent=config.model, numbers=kept)
+        ended = run_steps(ppo, config, run, monitor)
+        folder, tokenizer = run.path / "model", ppo.actor.codec.tokenizer
+        save_policy(ppo.policy, tokenizer, folder, made_by="ppo", parent=config.model, numbers=ended.measured)
         save_value(ppo.value, run.path / "value")
-    return PPOResult(folder, metrics)
+    return PPOResult(folder, ended.metrics, ended.step)
 
 
 def assembled(
@@ -278,28 +275,12 @@ def assembled(
     interlocutor: Interlocutor | None = None,
 ) -> PPO:
     """The networks and data of a run, put together. Raises PlauditError for settings that contradict each other."""
-    if config.ptx_coef > 0 and not demonstrations:
-        raise PlauditError(
-            f"ptx_coef = {config.ptx_coef} needs demonstrations to learn from: give some, or set it to 0"
-        )
     from_reward = config.value == "reward"
     parts = assembled_actor(config, prompts, scorer, needs_reward_model=from_reward, interlocutor=interlocutor)
-    policy, codec = parts.actor.policy, parts.actor.codec
-    device = device_for(config.device)
     if from_reward:
         assert parts.reward is not None
         value = ValueModel.from_reward(parts.reward)
     else:
-        value = ValueModel.on_policy(policy.width)
-    ptx = None
-    if config.ptx_coef > 0:
-        rows, _ = encoded_demonstrations(demonstrations, codec, max_tokens=1024, drop_too_long=True)
-        ptx = PTX(
-            policy,
-            collated(rows, codec.pad_id).to(device),
-            coef=config.ptx_coef,
-            batch_size=config.ptx_batch_size,
-            portions=parts.actor.portions,
-            seed=config.seed,
-        )
-    return PPO(config, parts.actor, value.to(device), ptx)
+        value = ValueModel.on_policy(parts.actor.policy.width)
+    ptx = PTX.on(demonstrations, parts.actor, coef=config.ptx_coef, batch_size=config.ptx_batch_size)
+    return PPO(config, parts.actor, value.to(device_for(config.device)), ptx)

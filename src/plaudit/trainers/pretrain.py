@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import torch
 
@@ -16,7 +16,9 @@ from plaudit.schemas.conversation import row_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Document
 from plaudit.text.documents import encoded_documents
+from plaudit.trainers.admission import check_rows_fit, say_left_out, with_weight
 from plaudit.trainers.epochs import EpochsConfig, fit
+from plaudit.trainers.memory import told
 from plaudit.trainers.minibatches import held_out
 from plaudit.trainers.optimisation import OptimiserConfig
 from plaudit.trainers.sft import DemonstrationLoss, SFTResult
@@ -57,16 +59,18 @@ class PretrainConfig:
 def train(config: PretrainConfig, documents: Sequence[Document]) -> SFTResult:
     """Trains `config.model` further on the documents; the model is written to `<out>/model`."""
     tokenizer = load_tokenizer(config.model)
-    encoded = encoded_documents([document.text for document in documents], tokenizer, max_tokens=config.max_tokens)
-    names = [row_id(document.text, 0) for document in documents]
+    weighty = with_weight(documents, "documents")
+    encoded = encoded_documents([document.text for document in weighty], tokenizer, max_tokens=config.max_tokens)
+    names = [row_id(document.text, 0) for document in weighty]
     is_held = held_out(names, config.validation_frac, config.seed)
     learnt, held = list[EncodedRow](), list[EncodedRow]()
-    for rows, out in zip(encoded, is_held, strict=True):
-        (held if out else learnt).extend(rows)
+    for document, rows, out in zip(weighty, encoded, is_held, strict=True):
+        (held if out else learnt).extend(replace(row, weight=document.weight) for row in rows)
     if not learnt:
         raise PlauditError("there is no document to learn from: each needs at least one token of text")
     device = device_for(config.device)
     policy = load_policy(config.model, config.train, precision=config.precision, device=device)
+    check_rows_fit([*learnt, *held], policy.full, config.model)
     run = RunDirectory.create(
         config.out,
         command="pretrain",
@@ -78,11 +82,12 @@ def train(config: PretrainConfig, documents: Sequence[Document]) -> SFTResult:
     )
     pad_id = tokenizer.pad_token_id if isinstance(tokenizer.pad_token_id, int) else 0
     with run:
-        run.log(f"{len(documents)} documents, {len(learnt)} rows to learn, {len(held)} held out")
+        run.log(f"{len(weighty)} documents, {len(learnt)} rows to learn, {len(held)} held out")
+        say_left_out("documents", {"weight 0": len(documents) - len(weighty)}, told(run))
         objective = DemonstrationLoss(
             policy,
             collated(learnt, pad_id).to(device),
-            torch.ones(len(learnt), device=device),
+            torch.tensor([row.weight for row in learnt], device=device),
             collated(held, pad_id).to(device) if held else None,
             config.epochs.micro_batch_size,
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from plaudit.algorithms.preference import ranking_loss
 from plaudit.batches.preferences import EncodedGroup, PreferenceRows, collated_groups
@@ -20,6 +23,7 @@ from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import TrainLayers, load_frozen_policy
 from plaudit.models.reward import RewardModel, new_reward_model
 from plaudit.models.save import save_scorer
+from plaudit.rollout.decoding import context_of
 from plaudit.rollout.sampler import Sampling, sampled
 from plaudit.runs import RunDirectory, spawn_seed
 from plaudit.schemas.conversation import Messages, prompt_id
@@ -28,9 +32,10 @@ from plaudit.schemas.feedback import Comparison, Ranking
 from plaudit.schemas.preference import PreferenceGroup, pooled, preference_group
 from plaudit.text.chat import ChatCodec
 from plaudit.text.preferences import encoded_groups
-from plaudit.text.prompts import TooLong, encoded_prompts
+from plaudit.text.prompts import EncodedPrompt, TooLong, encoded_prompts
+from plaudit.trainers.admission import check_rows_fit, rows_of_groups, say_left_out, unused_groups
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
-from plaudit.trainers.memory import Portions
+from plaudit.trainers.memory import Portions, in_portions, told
 from plaudit.trainers.minibatches import held_out, permutation
 from plaudit.trainers.optimisation import OptimiserConfig
 
@@ -198,9 +203,8 @@ def split_groups(
 def train(config: RewardConfig, records: Sequence[Ranking | Comparison | PreferenceGroup]) -> RewardResult:
     """Fits a reward model to the records, normalises it, and writes it to `<out>/model`."""
     codec = load_codec(config.model)
-    encoded, groups = encoded_groups(
-        preference_groups(records), codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long
-    )
+    given = preference_groups(records)
+    encoded, groups = encoded_groups(given, codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long)
     data, held, held_groups = split_groups(encoded, groups, config.validation_frac, config.seed, codec.pad_id)
     model = new_reward_model(
         config.model,
@@ -210,6 +214,8 @@ def train(config: RewardConfig, records: Sequence[Ranking | Comparison | Prefere
         pad_id=codec.pad_id,
         device=device_for(config.device),
     )
+    check_rows_fit(rows_of_groups(encoded), model.full, config.model)
+    asked, no_room = _asked(config, model, codec, [group.prompt for group in groups])
     run = RunDirectory.create(
         config.out,
         command="reward",
@@ -221,36 +227,79 @@ def train(config: RewardConfig, records: Sequence[Ranking | Comparison | Prefere
     )
     with run:
         run.log(f"{len(groups)} prompts, {len(data.targets)} training pairs, {len(held_groups)} prompts held out")
+        say = told(run)
+        say_left_out("prompts", unused_groups(given, groups, config.max_tokens), say)
+        say_left_out("prompts of the normalisation", {"no room for an answer in the model's context": no_room}, say)
         micro = config.epochs.micro_batch_size
         objective = RankingLoss(model, data, held, micro, config.label_smoothing)
         fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
-        _normalise(config, model, codec, data, [group.prompt for group in groups])
-        micro = objective.portions.size
-        quality = None if held is None else quality_on(raw_scores(model, held.rows, micro), held, held_groups)
+        scored = partial(_scored, model, objective.portions, say)
+        if config.normalise_on != "none":
+            _normalise(model, scored(_own_answers(config, codec, data, asked, say)))
+        quality = None if held is None else quality_on(scored(held.rows), held, held_groups)
         numbers = {} if quality is None else {"held-out accuracy": quality.accuracy.value}
         folder = run.path / "model"
         save_scorer(model, codec.tokenizer, folder, parent=config.model, numbers=numbers)
     return RewardResult(folder, fitted, quality)
 
 
-def _normalise(
-    config: RewardConfig, model: RewardModel, codec: ChatCodec, data: PreferenceRows, prompts: Sequence[Messages]
-) -> None:
-    """Sets mean and deviation to those over the reference policy's own answers. (Ziegler et al. 2019, section 2.1.)"""
-    match config.normalise_on:
-        case "none":
-            return
-        case "data":
-            chosen = permutation(len(data.rows), config.seed, "normalise")[: config.num_reference_answers]
-            rows = data.rows.select(chosen)
-        case "sampled":
-            name = config.reference or config.model
-            device = device_for(config.device)
-            reference = load_frozen_policy(name, precision=config.precision, device=device).sampler()
-            unique = list({prompt_id(prompt): prompt for prompt in prompts}.values())[: config.num_reference_answers]
-            encoded, _ = encoded_prompts(unique, codec, max_tokens=config.max_tokens, too_long=TooLong.DROP)
-            per_prompt = -(-config.num_reference_answers // len(encoded))
-            seed = spawn_seed(config.seed, "reference answers")
-            rows = sampled(reference, codec, encoded, Sampling(), num_answers=per_prompt, seed=seed).rows
-    scores = raw_scores(model, rows, config.epochs.micro_batch_size)
+def _asked(
+    config: RewardConfig, model: RewardModel, codec: ChatCodec, prompts: Sequence[Messages]
+) -> tuple[list[EncodedPrompt], int]:
+    """The prompts that the reference answers for the normalisation, and how many leave its answers no room.
+
+    Settled before the fit, so that no run ends without its model for want of them: raises PlauditError where none is left.
+    """
+    if config.normalise_on != "sampled":
+        return [], 0
+    contexts = [context_of(model.full)]
+    if config.reference not in ("", config.model):
+        contexts.append(context_of(_reference(config)))
+    context = min((one for one in contexts if one is not None), default=sys.maxsize)
+    unique = list({prompt_id(prompt): prompt for prompt in prompts}.values())
+    encoded, _ = encoded_prompts(unique, codec, max_tokens=config.max_tokens, too_long=TooLong.DROP)
+    room = context - Sampling().max_new_tokens
+    fitting = [prompt for prompt in encoded if len(prompt.token_ids) <= room]
+    if not fitting:
+        raise PlauditError(
+            f"no prompt leaves room for an answer of {Sampling().max_new_tokens} tokens in the model's context of "
+            f"{context}, so the reference cannot answer any: set normalise_on to 'data' or 'none'"
+        )
+    return fitting[: config.num_reference_answers], len(encoded) - len(fitting)
+
+
+def _reference(config: RewardConfig) -> PreTrainedModel:
+    """The model whose own answers are to have mean 0."""
+    name = config.reference or config.model
+    return load_frozen_policy(name, precision=config.precision, device=device_for(config.device)).sampler()
+
+
+def _own_answers(
+    config: RewardConfig,
+    codec: ChatCodec,
+    data: PreferenceRows,
+    asked: Sequence[EncodedPrompt],
+    say: Callable[[str], None],
+) -> TokenRows:
+    """What the scores are normalised on: fresh answers of the reference to the prompts, or some of the training answers."""
+    if config.normalise_on == "data":
+        return data.rows.select(permutation(len(data.rows), config.seed, "normalise")[: config.num_reference_answers])
+    reference, decoding = _reference(config), Portions(Sampling().batch_size)
+    per_prompt = -(-config.num_reference_answers // len(asked))
+    seed = spawn_seed(config.seed, "reference answers")
+
+    def answers() -> TokenRows:
+        sampling = Sampling(batch_size=decoding.size)
+        return sampled(reference, codec, asked, sampling, num_answers=per_prompt, seed=seed).rows
+
+    return in_portions(answers, decoding, say=say)
+
+
+def _scored(model: RewardModel, portions: Portions, say: Callable[[str], None], rows: TokenRows) -> Float[Tensor, "B"]:
+    """The raw scores of the rows, in the portions that the fit ended with or smaller ones."""
+    return in_portions(lambda: raw_scores(model, rows, portions.size), portions, say=say)
+
+
+def _normalise(model: RewardModel, scores: Float[Tensor, "B"]) -> None:
+    """Sets mean and deviation to those of the scores. (Ziegler et al. 2019, section 2.1.)"""
     model.mean, model.std = float(scores.mean()), max(float(scores.std(correction=0)), 1e-6)

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from plaudit.algorithms.advantages import leave_one_out_advantages
-from plaudit.algorithms.masked import masked_mean, zeroed
+from plaudit.algorithms.masked import masked_mean
 from plaudit.algorithms.policy import clipped_policy_loss
 from plaudit.evaluation.judges import Judge
 from plaudit.models.load import Precision
@@ -113,18 +113,16 @@ class RLOOConfig:
 
 @dataclass(frozen=True, slots=True)
 class RLOOResult:
-    """Where the policy is and the last step's metrics."""
+    """Where the policy is, and the metrics of the step that it is of: the last, or the monitor's best look (see `Ended`)."""
 
     folder: Path
     metrics: dict[str, float]
+    step: int
 
 
 def answer_advantages(experience: Experience, kl_coef: float, answers_per_prompt: int) -> Float[Tensor, "B"]:
     """Return (score and dense rewards minus the penalty on the answer's KL) over the mean return of the prompt's others."""
-    returns = experience.scores - kl_coef * experience.kl
-    if experience.raw.dense is not None:
-        returns = returns + zeroed(experience.raw.dense, experience.rows.answer_mask).sum(-1)
-    return leave_one_out_advantages(returns.view(-1, answers_per_prompt)).flatten()
+    return leave_one_out_advantages(experience.returns(kl_coef).view(-1, answers_per_prompt)).flatten()
 
 
 class RLOO:
@@ -142,7 +140,8 @@ class RLOO:
         experience = self.actor.gather(step)
         self.guard.check(experience.kl)
         advantages = answer_advantages(experience, config.kl_coef, config.experience.answers_per_prompt)
-        advantages = advantages / (advantages.std(correction=0) + 1e-8)
+        # As in whitening: next to nothing is not scaled up.
+        advantages = advantages * torch.rsqrt(advantages.var(correction=0) + 1e-8)
         with self.actor.timer("update"):
             for epoch in range(config.num_epochs):
                 order = together(experience.rollouts.prompt_index, config.seed, "minibatches", step, epoch)
@@ -224,8 +223,7 @@ def train(
         parent=config.model,
     )
     with run:
-        metrics = run_steps(rloo, config, run, monitor)
-        folder = run.path / "model"
-        kept = {name: metrics[name] for name in ("score/mean", "kl/k1", "answer/length", "answer/stop_frac")}
-        save_policy(rloo.policy, actor.codec.tokenizer, folder, made_by="rloo", parent=config.model, numbers=kept)
-    return RLOOResult(folder, metrics)
+        ended = run_steps(rloo, config, run, monitor)
+        folder, tokenizer = run.path / "model", actor.codec.tokenizer
+        save_policy(rloo.policy, tokenizer, folder, made_by="rloo", parent=config.model, numbers=ended.measured)
+    return RLOOResult(folder, ended.metrics, ended.step)

@@ -22,8 +22,9 @@ from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Demonstration
 from plaudit.text.demonstrations import encoded_demonstrations
+from plaudit.trainers.admission import check_rows_fit, say_left_out, with_weight
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
-from plaudit.trainers.memory import Portions
+from plaudit.trainers.memory import Portions, told
 from plaudit.trainers.minibatches import held_out
 from plaudit.trainers.optimisation import OptimiserConfig
 
@@ -117,11 +118,13 @@ class DemonstrationLoss:
 def train(config: SFTConfig, demonstrations: Sequence[Demonstration]) -> SFTResult:
     """Fine-tunes `config.model` on the demonstrations; the model is written to `<out>/model`."""
     codec = load_codec(config.model)
+    weighty = with_weight(demonstrations, "demonstrations")
     rows, kept = encoded_demonstrations(
-        demonstrations, codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long
+        weighty, codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long
     )
     device = device_for(config.device)
     policy = load_policy(config.model, config.train, precision=config.precision, device=device)
+    check_rows_fit(rows, policy.full, config.model)
     is_held = held_out([prompt_id(record.prompt) for record in kept], config.validation_frac, config.seed)
     run = RunDirectory.create(
         config.out,
@@ -134,6 +137,9 @@ def train(config: SFTConfig, demonstrations: Sequence[Demonstration]) -> SFTResu
     )
     with run:
         run.log(f"{len(rows)} demonstrations ({sum(is_held)} held out), {len(demonstrations) - len(rows)} dropped")
+        too_long = f"over max_tokens = {config.max_tokens}"
+        counts = {"weight 0": len(demonstrations) - len(weighty), too_long: len(weighty) - len(rows)}
+        say_left_out("demonstrations", counts, told(run))
         learnt = [row for row, out in zip(rows, is_held, strict=True) if not out]
         held = [row for row, out in zip(rows, is_held, strict=True) if out]
         objective = DemonstrationLoss(

@@ -27,8 +27,9 @@ from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Highlights
 from plaudit.statistics.classification import auroc
 from plaudit.text.highlights import MarkedRow, Scored, encoded_highlights
+from plaudit.trainers.admission import check_rows_fit, say_left_out, with_weight
 from plaudit.trainers.epochs import EpochsConfig, Fitted, fit
-from plaudit.trainers.memory import Portions
+from plaudit.trainers.memory import Portions, told
 from plaudit.trainers.minibatches import held_out
 from plaudit.trainers.optimisation import OptimiserConfig
 
@@ -83,23 +84,27 @@ def marking_loss(
     marked: Bool[Tensor, "B T"],
     answer_mask: Bool[Tensor, "B T"],
     denominator: float,
+    weights: Float[Tensor, "B"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Binary cross-entropy summed over the answers' tokens, by `denominator`.
+    """Binary cross-entropy summed over the answers' tokens, each by its answer's weight, by `denominator`.
 
     Example, logits 0 and log 3 (p = 3/4), the second token marked: log 2 + log(4/3).
     """
     losses = nn.functional.binary_cross_entropy_with_logits(logits, marked.float(), reduction="none")
+    if weights is not None:
+        losses = losses * weights[:, None]
     return masked_sum(losses, answer_mask) / denominator
 
 
 class MarkingLoss:
-    """The loss over all tokens of a minibatch's answers, whatever its split."""
+    """The weighted mean loss over all tokens of a minibatch's answers, whatever its split."""
 
     def __init__(
         self, model: RewardModel, data: Sequence[MarkedRow], held: Sequence[MarkedRow], pad_id: int, micro: int
     ) -> None:
         self._model, self.portions = model, Portions(micro)
         self._rows, self._marked = self._collated(data, pad_id)
+        self._weights = torch.tensor([one.row.weight for one in data], device=self._marked.device)
         self._held = self._collated(held, pad_id) if held else None
 
     def _collated(self, data: Sequence[MarkedRow], pad_id: int) -> tuple[TokenRows, Bool[Tensor, "B T"]]:
@@ -118,12 +123,13 @@ class MarkingLoss:
         return self._model.trained_parameters()
 
     def backward(self, index: Int[Tensor, "n"]) -> dict[str, float]:
-        denominator = float(self._rows.answer_mask[index].sum())
+        denominator = float((self._rows.answer_mask[index].sum(-1) * self._weights[index]).sum())
         total = 0.0
         for part in self._rows.micro_batches(self.portions.size, index):
             rows = self._rows.select(part)
             marked = self._marked[part, : rows.token_ids.shape[1]]
-            loss = marking_loss(self._model.token_scores(rows), marked, rows.answer_mask, denominator)
+            logits, weights = self._model.token_scores(rows), self._weights[part]
+            loss = marking_loss(logits, marked, rows.answer_mask, denominator, weights)
             loss.backward()
             total += float(loss.detach())
         return {"loss": total, "num_tokens": denominator}
@@ -157,8 +163,9 @@ def token_logits(model: RewardModel, rows: TokenRows, micro_batch_size: int) -> 
 def train(config: SpansConfig, records: Sequence[Highlights]) -> SpansResult:
     """Fits a span model to the records and writes it to `<out>/model`."""
     codec = load_codec(config.model)
+    weighty = with_weight(records, "marked answers")
     found, kept = encoded_highlights(
-        records, codec, max_tokens=config.max_tokens, labels=config.labels, scored=config.scored
+        weighty, codec, max_tokens=config.max_tokens, labels=config.labels, scored=config.scored
     )
     is_held = np.array(held_out([prompt_id(record.prompt) for record in kept], config.validation_frac, config.seed))
     model = new_reward_model(
@@ -169,6 +176,7 @@ def train(config: SpansConfig, records: Sequence[Highlights]) -> SpansResult:
         pad_id=codec.pad_id,
         device=device_for(config.device),
     )
+    check_rows_fit([one.row for one in found], model.full, config.model)
     run = RunDirectory.create(
         config.out,
         command="spans",
@@ -179,7 +187,10 @@ def train(config: SpansConfig, records: Sequence[Highlights]) -> SpansResult:
         parent=config.model,
     )
     with run:
-        run.log(f"{len(found)} marked answers ({is_held.sum()} held out), {len(records) - len(found)} too long")
+        run.log(f"{len(found)} marked answers ({is_held.sum()} held out), {len(weighty) - len(found)} too long")
+        too_long = f"over max_tokens = {config.max_tokens}"
+        counts = {"weight 0": len(records) - len(weighty), too_long: len(weighty) - len(found)}
+        say_left_out("marked answers", counts, told(run))
         learnt = [one for one, out in zip(found, is_held, strict=True) if not out]
         held = [one for one, out in zip(found, is_held, strict=True) if out]
         objective = MarkingLoss(model, learnt, held, codec.pad_id, config.epochs.micro_batch_size)
