@@ -40,8 +40,8 @@ def new_rloo(start: str, **changes: object) -> RLOO:
 
 
 def test_advantages_are_returns_over_those_of_the_other_answers(start: str) -> None:
-    """Score minus the penalty on the answer's summed divergence, minus the mean of the other two."""
-    rloo = new_rloo(start)
+    """Score minus the penalty on the answer's summed divergence, minus the mean of the other two. Four prompts."""
+    rloo = new_rloo(start, experience=experience(prompts_per_step=4, answers_per_prompt=3))
     moved(rloo.policy)
     found = rloo.actor.gather(0)
     assert found.kl.abs().min() > 1e-4
