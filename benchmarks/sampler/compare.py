@@ -81,7 +81,7 @@ def speed(work: Callable[[], int]) -> dict[str, float]:
 def measured() -> list[dict[str, Any]]:
     """Every repeat of both, K = 1 and K = 4."""
     reuse_freed_memory()  # as the command line does
-    policy = load_policy(MODEL, TrainLayers(num_upper=6), precision=Precision.FLOAT32)
+    policy = load_policy(MODEL, TrainLayers(num_upper=6), precision=Precision.FLOAT32, device=torch.device("cpu"))
     codec = load_codec(MODEL)
     lines = (HERE.parent / "ppo_vs_trl" / "prompts.jsonl").read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["prompt"] for line in lines[:NUM_ANSWERS]]

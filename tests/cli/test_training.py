@@ -235,7 +235,7 @@ def test_interrupted_before_the_first_checkpoint(plaudit: Plaudit, prompts: Path
     words = ("--data", prompts.name, "--model", "tiny", "--reward-function", "f.py:f", "--out", "run", *FEW_ANSWERS)
     outcome = plaudit("ppo", *words)
     assert outcome.status == 130
-    assert "interrupted before the first checkpoint: start again with another --out, or delete run" in outcome.err
+    assert "interrupted before the first checkpoint: `plaudit ppo --resume run` begins from the start" in outcome.err
     again = plaudit("ppo", "--resume", "run")
     assert again.status == 130
     assert "there is no checkpoint yet: beginning from the start" in again.err

@@ -291,9 +291,8 @@ def interrupted_text(command: Command, name: str) -> str:
         return "interrupted before the run began: nothing was written"
     checkpoint = latest_checkpoint_folder(command.run_folder)
     if checkpoint is None:
-        return (
-            f"interrupted before the first checkpoint: start again with another --out, or delete {command.run_folder}"
-        )
+        again = f"`plaudit {name} --resume {command.run_folder}`"
+        return f"interrupted before the first checkpoint: {again} begins from the start"
     return f"interrupted. The last checkpoint is {checkpoint}: continue with `plaudit {name} --resume {command.run_folder}`"
 
 

@@ -54,7 +54,7 @@ class PPOCommand(ScoredTrainingCommand):
                 interlocutor=interlocutor,
             )
         print(
-            f"last step: score {result.metrics['score/mean']:.3f}, KL {result.metrics['kl/k1']:.3f} nats an answer, "
+            f"step {result.step}: score {result.metrics['score/mean']:.3f}, KL {result.metrics['kl/k1']:.3f} nats an answer, "
             f"{100 * result.metrics['answer/stop_frac']:.0f} % of the answers stop by themselves"
         )
         print(

@@ -29,6 +29,8 @@ class RLOOCommand(ScoredTrainingCommand):
                 judge=judge,
                 interlocutor=interlocutor,
             )
-        print(f"last step: score {result.metrics['score/mean']:.3f}, KL {result.metrics['kl/k1']:.3f} nats an answer")
+        print(
+            f"step {result.step}: score {result.metrics['score/mean']:.3f}, KL {result.metrics['kl/k1']:.3f} nats an answer"
+        )
         print(f"the model is in {result.folder}")
         return 0
