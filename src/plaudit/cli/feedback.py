@@ -102,7 +102,7 @@ class FeedbackExport(ProjectSettings):
             project = store.projects.named(self.project)
             query = Query(project_id=project.id, purpose=_PURPOSES[self.purpose], people=self.people)
             found = list(store.records.read(query))
-            refused = len(list(store.records.read(query.model_copy(update={"purpose": None})))) - len(found)
+            refused = store.records.num_refused(query, len(found))
         if not found:
             raise PlauditError(
                 f"no judgement of the project {self.project!r} is to be written: {refused:,} would be, had everybody consented "

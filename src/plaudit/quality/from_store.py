@@ -51,8 +51,7 @@ def snapshot_of(
         query = query.model_copy(update={"until_ms": store.database.now_ms() + 1})
     records = list(store.records.read(query))
     if not records:
-        unasked = query.model_copy(update={"purpose": None})
-        num = sum(1 for _ in store.records.read(unasked)) if query.purpose else 0
+        num = store.records.num_refused(query, 0)
         hint = f": {num} would be there, had everybody consented to {query.purpose}" if num else ""
         raise PlauditError(f"no judgements of this project answer the query{hint}")
     filters: dict[str, JsonValue] = {"query": query.model_dump(mode="json", exclude_defaults=True)}

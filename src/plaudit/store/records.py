@@ -86,6 +86,12 @@ class RecordReader:
                 if _asked_for(item, query) and (agreed is None or {stored.person_id, *item.owners} <= agreed):
                     yield from _records(stored, item, pseudonyms[stored.person_id], axes)
 
+    def num_refused(self, query: Query, num_read: int) -> int:
+        """How many records there would be besides the `num_read` ones of the query, had everybody consented."""
+        if query.purpose is None:
+            return 0
+        return sum(1 for _ in self.read(query.model_copy(update={"purpose": None}))) - num_read
+
     def _people(self, session: Session, query: Query) -> Iterator[tuple[str, str]]:
         rows = session.execute(select(PersonRow.id, PersonRow.pseudonym).where(PersonRow.kind.in_(query.people)))
         yield from ((row.id, row.pseudonym) for row in rows)
