@@ -16,6 +16,7 @@ import pytest
 import plaudit as package
 from plaudit.checkpoints import load_checkpoint
 from plaudit.cli import main as entry
+from plaudit.cli.interrupts import heard_interrupts
 from plaudit.cli.main import COMMANDS, command_class, explained, main
 from plaudit.schemas.errors import PlauditError
 from tests.cli.conftest import FEW_ANSWERS, Plaudit, write_rows
@@ -148,6 +149,46 @@ def test_ctrl_c_says_where_the_last_checkpoint_is(tmp_path: Path) -> None:
     assert f"The last checkpoint is run/checkpoints/{latest.name}: continue with `plaudit ppo --resume run`" in err
     load_checkpoint(latest)
     assert '"interrupted"' in (tmp_path / "run" / "manifest.json").read_text()
+
+
+class _Dropped:
+    """Ctrl-C falls while this object is being cleared away, where Python ignores what is raised."""
+
+    def __del__(self) -> None:
+        raise KeyboardInterrupt
+
+
+def _clear_away() -> None:
+    dropped = _Dropped()
+    del dropped
+
+
+@heard_interrupts()
+def _interrupted_while_clearing_away() -> None:
+    _clear_away()
+    time.sleep(60)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_in_a_destructor_is_heard_all_the_same() -> None:
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        _interrupted_while_clearing_away()
+    assert time.monotonic() - begun < 30
+
+
+def test_other_errors_in_destructors_are_told_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+
+    def hook(dropped: object) -> None:
+        told.append(dropped)
+
+    monkeypatch.setattr(sys, "unraisablehook", hook)
+    monkeypatch.setattr(_Dropped, "__del__", lambda _: 1 / 0)
+    with heard_interrupts():
+        _clear_away()
+    assert len(told) == 1
+    assert sys.unraisablehook is hook
 
 
 def test_ctrl_c_during_a_long_import_is_no_traceback(monkeypatch: pytest.MonkeyPatch, plaudit: Plaudit) -> None:

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 import plaudit
 from plaudit.cli.command import Command
 from plaudit.cli.data import DataCheck, DataConvert, DataShow
+from plaudit.cli.interrupts import heard_interrupts
 from plaudit.cli.settings import parsed
 from plaudit.cli.training import TrainingCommand, latest_checkpoint_folder
 from plaudit.runs.memory import is_out_of_memory, reuse_freed_memory
@@ -250,7 +251,7 @@ def _dispatched(arguments: Sequence[str]) -> int:
     _quieten()
     reuse_freed_memory()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), heard_interrupts():
             # For developers of other libraries, not for who runs them.
             warnings.simplefilter("ignore", FutureWarning)
             return command.run()
