@@ -14,15 +14,18 @@ from plaudit.runs.memory import reuse_freed_memory
 C = TypeVar("C")
 
 
-def exit_status(run: Callable[[C], object], config: type[C], name: str, argv: Sequence[str] | None) -> int:
+def exit_status(
+    run: Callable[[C], object], config: type[C], name: str, argv: Sequence[str] | None, program: str = "run"
+) -> int:
     """0, or what `plaudit` itself would give; errors are one message, with `PLAUDIT_DEBUG=1` a traceback.
 
-    `name` is the recipe's folder, `argv` the words behind the program's name, the process's own where there are none.
+    `name` is the recipe's folder, `program` the module in it, `argv` the words behind the program's name, the process's own
+    where there are none.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         reuse_freed_memory()
-        run(parsed(config, arguments, name=name, prog=f"python -m recipes.{name}.run"))
+        run(parsed(config, arguments, name=name, prog=f"python -m recipes.{name}.{program}"))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted: the same command goes on after the last stage that ended\n")
         return INTERRUPTED

@@ -1,4 +1,4 @@
-"""Writes arithmetic problems, made here: `python recipes/python_reward/problems.py --out FOLDER`.
+"""Writes arithmetic problems, made here: `python -m recipes.python_reward.problems --out FOLDER`.
 
     demonstrations.jsonl   problems with a worked answer, for `plaudit sft`
     practice.jsonl         problems to practise on, for `plaudit ppo`
@@ -9,11 +9,16 @@ Every row has the result as `ground_truth`, as GSM8K's rows have in plaudit. No 
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import JsonValue
+
+from plaudit.formats.jsonl import write_rows
+from recipes.command import exit_status
 
 PEOPLE = ("Ana", "Ben", "Chloe", "Dan", "Ella", "Finn", "Gita", "Hugo", "Iris", "Jonas")
 THINGS = ("apples", "books", "buttons", "coins", "eggs", "marbles", "pears", "pencils", "stamps", "tickets")
@@ -22,7 +27,25 @@ LOSSES = ("gives away {n}", "loses {n}", "sells {n}")
 FILES = ("demonstrations", "practice", "test")
 
 
-def problem(generator: random.Random, num_changes: int) -> dict[str, str]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problems:
+    """Arithmetic problems made by code, none in two files."""
+
+    out: Path = Path("runs/python_reward/problems")
+    """The folder to write into."""
+    num_changes: int = 3
+    """Steps of a problem; more is harder."""
+    num_demonstrations: int = 400
+    """Problems with a worked answer."""
+    num_practice: int = 600
+    """Problems to practise on."""
+    num_test: int = 200
+    """Problems to evaluate on."""
+    seed: int = 0
+    """Which problems are made."""
+
+
+def problem(generator: random.Random, num_changes: int) -> dict[str, JsonValue]:
     """Somebody has some things, and `num_changes` times gets more or fewer; the answer works it out step by step."""
     person, things = generator.choice(PEOPLE), generator.choice(THINGS)
     has = generator.randint(20, 99)
@@ -38,9 +61,9 @@ def problem(generator: random.Random, num_changes: int) -> dict[str, str]:
     return {"prompt": question, "completion": " ".join([*worked, f"The answer is {has}."]), "ground_truth": str(has)}
 
 
-def problems(generator: random.Random, num_changes: int) -> Iterator[dict[str, str]]:
+def problems(generator: random.Random, num_changes: int) -> Iterator[dict[str, JsonValue]]:
     """Different ones, without end."""
-    seen: set[str] = set()
+    seen: set[JsonValue] = set()
     while True:
         found = problem(generator, num_changes)
         if found["prompt"] not in seen:
@@ -48,21 +71,18 @@ def problems(generator: random.Random, num_changes: int) -> Iterator[dict[str, s
             yield found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Arithmetic problems made by code, none in two files.")
-    parser.add_argument("--out", type=Path, required=True, help="the folder to write into")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--num-changes", type=int, default=3, help="steps of a problem; more is harder")
-    for name, number in zip(FILES, (400, 600, 200), strict=True):
-        parser.add_argument(f"--num-{name}", type=int, default=number)
-    arguments = parser.parse_args()
-    made = problems(random.Random(arguments.seed), arguments.num_changes)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        rows = [next(made) for _ in range(vars(arguments)[f"num_{name}"])]
-        text = "".join(f"{json.dumps(row)}\n" for row in rows)
-        (arguments.out / f"{name}.jsonl").write_text(text, encoding="utf-8")
+def write(settings: Problems) -> None:
+    """Writes the three files."""
+    made = problems(random.Random(settings.seed), settings.num_changes)
+    counts = (settings.num_demonstrations, settings.num_practice, settings.num_test)
+    for name, number in zip(FILES, counts, strict=True):
+        write_rows((next(made) for _ in range(number)), settings.out / f"{name}.jsonl")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit status."""
+    return exit_status(write, Problems, "python_reward", argv, "problems")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

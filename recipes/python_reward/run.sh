@@ -4,7 +4,7 @@
 set -eu
 export PATH="$PWD/.venv/bin:$PATH"
 here=recipes/python_reward
-python $here/problems.py --out runs/python_reward/problems
+python -m recipes.python_reward.problems --out runs/python_reward/problems
 plaudit sft --config $here/sft.toml
 plaudit ppo --config $here/ppo.toml
 plaudit evaluate --config $here/evaluate.toml

@@ -4,7 +4,7 @@
 set -eu
 export PATH="$PWD/.venv/bin:$PATH"
 here=recipes/style
-python $here/data.py --data "$PLAUDIT_DATA" --out runs/style/data
+python -m recipes.style.data --data "$PLAUDIT_DATA" --out runs/style/data
 plaudit sft --config $here/sft.toml
 plaudit ppo --config $here/ppo.toml
 plaudit evaluate --config $here/evaluate.toml

@@ -3,7 +3,7 @@
 set -eu
 export PATH="$PWD/.venv/bin:$PATH"
 here=recipes/summarise
-python $here/data.py --scitldr "$PLAUDIT_DATA/scitldr" --out runs/summarise/data
+python -m recipes.summarise.data --scitldr "$PLAUDIT_DATA/scitldr" --out runs/summarise/data
 plaudit sft --config $here/sft.toml
 plaudit ppo --config $here/ppo.toml
 plaudit evaluate --config $here/evaluate.toml

@@ -55,6 +55,7 @@ def test_a_healthy_model_on_this_machine(plaudit: Plaudit) -> None:
         "vocabulary: 259 tokens, 259 embeddings",
         "template: answers end with '<|end|>' (2), rows are padded with '<|pad|>' (0)",
         "context: 512 tokens",
+        "layers: 2, and PPO trains the upper 6 unless told otherwise: say --train.num-upper 1 to 2, or --train.kind all",
         "SFT (200 demonstrations, 3 epochs): about ",
         "PPO (24 steps of 128 answers): about ",
         "a rough estimate, wrong by a factor of two either way",

@@ -38,6 +38,18 @@ def test_table_report_and_json(
     assert summary["result"]["baseline"]["perplexity"] > 1
 
 
+def test_an_evaluation_is_not_told_to_be_continued(
+    plaudit: Plaudit, prompts: Path, compared: tuple[object, ...]
+) -> None:
+    with prompts.open("a") as file:
+        file.write('{"prompt": 1}\n')
+    words = ("evaluate", "--prompts", prompts, *compared, "--on-error", "skip")
+    assert "left out 1: rows that cannot be read" in plaudit(*words).out
+    again = plaudit(*words)
+    assert again.status == 2
+    assert again.err.rstrip().endswith("Give another folder")
+
+
 def test_a_long_demonstration_is_refused_before_the_sampling(
     plaudit: Plaudit, prompts: Path, compared: tuple[object, ...], tmp_path: Path
 ) -> None:

@@ -50,6 +50,12 @@ def test_columns_of_other_names_and_a_template(plaudit: Plaudit, tmp_path: Path)
     ]
 
 
+def test_rows_that_are_left_out_are_counted(plaudit: Plaudit, tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text('{"prompt": "q"}\n{"prompt": 1}\n')
+    words = ("--model", "tiny", "--prompts", "p.jsonl", "--out", "out.jsonl", "--on-error", "skip", *SHORT)
+    assert "p.jsonl: left out 1: rows that cannot be read" in plaudit("sample", *words).out
+
+
 def test_answers_follow_from_seed_and_prompt_not_from_neighbours(plaudit: Plaudit, prompts: Path) -> None:
     words = ("--model", "tiny", "--prompts", prompts, *SHORT)
     for name, more in (("a", ()), ("b", ("--sampling.batch-size", "1")), ("c", ("--seed", "1"))):
@@ -85,6 +91,10 @@ def test_long_prompts_are_refused_dropped_or_cut_at_a_turn(plaudit: Plaudit, tmp
     [
         (("--num-answers", "1"), "num_answers must be at least 2, or there is nothing to rank: got 1"),
         (("--out", "prompts.jsonl"), "prompts.jsonl exists: name another file, or delete it first"),
+        (
+            ("--out", "out.CSV"),
+            "out.CSV would hold rows of JSON under a name that ends in .csv: name a file that ends in .jsonl",
+        ),
         (("--prompts", "pages.txt"), "pages.txt holds no prompts"),
         (("--sampling.temperature", "0"), "temperature must be above 0"),
     ],

@@ -99,6 +99,16 @@ def test_mistakes_in_sheets_are_named_or_left_out(plaudit: Plaudit, filled: list
     assert "1 lines cannot be read and were left out" in outcome.out
 
 
+def test_mistakes_are_named_where_they_leave_nothing(plaudit: Plaudit, filled: list[Path]) -> None:
+    ann = filled[0]
+    ann.write_text(ann.read_text().replace('"helpful_a": 4', '"helpful_a": 8'))
+    outcome = plaudit("study", "report", "--answers", ann, "--on-error", "skip", "--out", "none")
+    assert outcome.status == 2
+    assert "ann.json:2: field 'helpful_a'" in outcome.out
+    assert "lines cannot be read and were left out" in outcome.out
+    assert not Path("none").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

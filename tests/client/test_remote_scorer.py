@@ -73,3 +73,8 @@ def test_what_is_no_list_of_finite_numbers_is_told(loopback: Loopback, body: byt
 def test_a_batch_needs_an_answer() -> None:
     with pytest.raises(PlauditError, match="batch_size must be at least 1"):
         RemoteReward(batch_size=0)
+
+
+def test_an_address_is_looked_at_before_anything_is_asked() -> None:
+    with pytest.raises(PlauditError, match="'nowhere' is no address of a server"):
+        RemoteReward(url="nowhere")

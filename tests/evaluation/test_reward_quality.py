@@ -73,3 +73,14 @@ def test_no_pair_is_no_quality() -> None:
     empty = np.array([], dtype=np.int64)
     with pytest.raises(ValueError, match="at least one strict pair"):
         reward_quality(SCORES, SCORES, JudgedPairs(empty, empty, empty.astype(bool), empty), [])
+
+
+def test_few_pairs_have_an_interval_too() -> None:
+    """Wilson's over prompts: of one prompt, and of two that are all right, the bootstrap would say nothing, or no width."""
+    lengths = np.ones(4)
+    one = reward_quality(SCORES, lengths, pairs((0, 1, True, 0), (1, 0, True, 0)), ["x", "x"]).accuracy
+    assert (one.value, one.n) == (0.5, 2)
+    assert (one.low, one.high) == pytest.approx((0.0546, 0.9454), abs=1e-4)
+    right = reward_quality(SCORES, lengths, pairs((0, 1, True, 0), (2, 1, True, 1)), ["x", "x"]).accuracy
+    assert (right.value, right.high, right.n) == (1.0, 1.0, 2)
+    assert right.low == pytest.approx(0.3424, abs=1e-4)

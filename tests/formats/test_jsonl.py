@@ -170,3 +170,10 @@ def test_parquet_rows(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     parquet.write_table(pyarrow.Table.from_pylist([{"text": "one"}, {"text": "two"}]), path)
     assert lines_of(path) == [(1, {"text": "one"}), (2, {"text": "two"})]
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.XLSX", "out.tsv.gz", "out.txt"])
+def test_no_rows_of_json_under_a_name_that_promises_something_else(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PlauditError, match=r"would hold rows of JSON under a name that ends in .*spreadsheet"):
+        write_rows([{"a": 1}], tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -204,7 +204,7 @@ def test_numbers_are_float32_whatever_the_weights(rows: TokenRows) -> None:
 @pytest.mark.parametrize("num_upper", [3, 99])
 def test_more_layers_than_there_are_is_refused(num_upper: int) -> None:
     for model in (tiny_model(), gpt2(), bloom()):
-        with pytest.raises(PlauditError, match=f"{num_upper}"):
+        with pytest.raises(PlauditError, match=rf"num_upper = {num_upper}, but the model has 2 layers: choose 1 to 2"):
             PolicyModel(model, TrainLayers(kind="upper", num_upper=num_upper))
 
 

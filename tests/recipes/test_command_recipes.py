@@ -6,7 +6,7 @@ import importlib.util
 import json
 import re
 import shlex
-import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +14,9 @@ import pytest
 
 from plaudit.cli.main import command_class, main
 from plaudit.cli.settings import parsed
+from recipes.python_reward import problems
+from recipes.style import data as styles
+from recipes.summarise import data as abstracts
 
 ROOT = Path(__file__).parents[2]
 RECIPES = ("python_reward", "summarise", "style")
@@ -47,10 +50,9 @@ def loaded(file: str) -> ModuleType:
     return module
 
 
-def called(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *words: object) -> None:
-    """The module's main with these words on its command line."""
-    monkeypatch.setattr(sys, "argv", ["script", *map(str, words)])
-    module.main()
+def called(program: Callable[[Sequence[str]], int], *words: object) -> None:
+    """The program with these words on its command line."""
+    assert program([str(word) for word in words]) == 0
 
 
 def rows(path: Path) -> list[dict[str, object]]:
@@ -73,9 +75,8 @@ def test_every_command_of_the_script_parses(recipe: str, monkeypatch: pytest.Mon
         parsed(command_class(name), words, name=name)
 
 
-def test_problems_are_different_solvable_and_worked_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    problems = loaded("python_reward/problems.py")
-    called(problems, monkeypatch, "--out", tmp_path, "--num-practice", 50, "--num-test", 20, "--num-demonstrations", 30)
+def test_problems_are_different_solvable_and_worked_out(tmp_path: Path) -> None:
+    called(problems.main, "--out", tmp_path, "--num-practice", 50, "--num-test", 20, "--num-demonstrations", 30)
     every = [row for name in ("demonstrations", "practice", "test") for row in rows(tmp_path / f"{name}.jsonl")]
     assert len({row["prompt"] for row in every}) == 100
     for row in every:
@@ -117,24 +118,23 @@ def test_rouge_l_is_that_of_the_nearest_reference() -> None:
     assert found == pytest.approx([0.8, 1.0, 0.0])
 
 
-def test_abstracts_are_told_apart_and_kept_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_abstracts_are_told_apart_and_kept_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "scitldr"
     source.mkdir()
     for name, numbers in (("train", range(30)), ("test", range(25, 45))):
         made = [{"source": [f"We do {i}.", "It works."], "target": [f"do {i}", "works"]} for i in numbers]
         made.append({"source": ["word " * 200], "target": ["long"]})
         (source / f"{name}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in made))
-    data = loaded("summarise/data.py")
     words = ("--scitldr", source, "--out", tmp_path / "out", "--num-demonstrations", 10, "--num-practice", 15)
-    called(data, monkeypatch, *words, "--num-test", 12)
+    called(abstracts.main, *words, "--num-test", 12)
     found = {name: rows(tmp_path / "out" / f"{name}.jsonl") for name in ("demonstrations", "practice", "test")}
     assert {name: len(part) for name, part in found.items()} == {"demonstrations": 10, "practice": 15, "test": 12}
     every = [row for part in found.values() for row in part]
     assert len({row["prompt"] for row in every}) == 37
     assert all(row["references"] == [row["completion"], "works"] for row in every)
     assert not any("word word" in str(row["prompt"]) for row in every)
-    with pytest.raises(SystemExit, match="training and 15 test abstracts"):
-        called(data, monkeypatch, *words, "--num-test", 99)
+    assert abstracts.main([str(word) for word in (*words, "--num-test", 99)]) == 2
+    assert "training and 15 test abstracts" in capsys.readouterr().err
 
 
 def test_attributes_worked_by_hand() -> None:
@@ -151,12 +151,8 @@ def test_attributes_worked_by_hand() -> None:
 
 
 def test_styles_are_those_of_the_answers_and_questions_lie_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "recipes" / "style"))
-    monkeypatch.delitem(sys.modules, "rewards", raising=False)
-    data = loaded("style/data.py")
-    monkeypatch.delitem(sys.modules, "rewards", raising=False)
     source = tmp_path / "data"
     made = [
         {
@@ -169,11 +165,11 @@ def test_styles_are_those_of_the_answers_and_questions_lie_apart(
     ]
     made.append({"instruction": "sum up", "context": "", "response": "It is.", "category": "summarization"})
     theirs = [{"instruction": f"什么是{i}？", "input": "", "output": f"这是{i}。"} for i in range(6)]
-    for name, part in ((data.DOLLY, made), (data.CHINESE, theirs)):
+    for name, part in ((styles.DOLLY, made), (styles.CHINESE, theirs)):
         (source / name).parent.mkdir(parents=True)
         (source / name).write_text("".join(f"{json.dumps(row)}\n" for row in part))
     counts = ("--num-english", 20, "--num-chinese", 5, "--num-practice", 15, "--num-test", 10)
-    called(data, monkeypatch, "--data", source, "--out", tmp_path / "out", *counts)
+    called(styles.main, "--data", source, "--out", tmp_path / "out", *counts)
     found = {name: rows(tmp_path / "out" / f"{name}.jsonl") for name in ("demonstrations", "practice", "test")}
     assert {name: len(part) for name, part in found.items()} == {"demonstrations": 25, "practice": 15, "test": 10}
     every = [row for part in found.values() for row in part]
@@ -186,8 +182,24 @@ def test_styles_are_those_of_the_answers_and_questions_lie_apart(
         ("brief", "formal", "in English"),
         ("brief", "formal", "in Chinese"),
     }
-    with pytest.raises(SystemExit, match="48 English and 6 Chinese rows fit"):
-        called(data, monkeypatch, "--data", source, "--out", tmp_path / "out")
+    assert styles.main(["--data", str(source), "--out", str(tmp_path / "out")]) == 2
+    assert "48 English and 6 Chinese rows fit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("program", "name", "flag"), [(abstracts.main, "train.jsonl", "--scitldr"), (styles.main, styles.DOLLY, "--data")]
+)
+def test_other_data_is_told_in_one_line(
+    program: Callable[[Sequence[str]], int], name: str, flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [flag, str(tmp_path / "data"), "--out", str(tmp_path / "out")]
+    assert program(words) == 2
+    assert capsys.readouterr().err == f"plaudit: there is no file {tmp_path / 'data' / name}: check the name\n"
+    (tmp_path / "data" / name).parent.mkdir(parents=True)
+    (tmp_path / "data" / name).write_text('{"a": 1}\n')
+    assert program(words) == 2
+    assert f"{name}:1: field " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -196,7 +208,7 @@ def test_end_to_end_on_tiny(recipe: str, tmp_path: Path, monkeypatch: pytest.Mon
     run = tmp_path / "runs" / recipe
     if recipe == "python_reward":
         counts = ("--num-demonstrations", 24, "--num-practice", 8, "--num-test", 5)
-        called(loaded("python_reward/problems.py"), monkeypatch, "--out", run / "problems", *counts)
+        called(problems.main, "--out", run / "problems", *counts)
     else:
         columns = {"references": ["1", "x"]} if recipe == "summarise" else {"style": ["brief", "formal"]}
         made = [{"prompt": f"do {i}", "completion": f"{i}", **columns} for i in range(40)]

@@ -47,6 +47,17 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert run.problems == ()
 
 
+def test_what_a_command_read_is_of_its_settings(tmp_path: Path) -> None:
+    """Two runs whose configs are the same differ in data of the same name, and in who scored."""
+    runs = []
+    for name, digest in (("a", "f" * 64), ("b", "e" * 64)):
+        inputs = {"settings": {"data": "d.jsonl", "reward_function": f"{name}.py:f"}, "sha256": {"data": digest}}
+        (made(tmp_path / name) / "inputs.json").write_text(json.dumps(inputs))
+        runs.append(read_run(tmp_path / name))
+    assert runs[0].config["data"] == "d.jsonl"
+    assert config_differences(runs) == {"reward_function": ["a.py:f", "b.py:f"], "sha256 of data": ["f" * 12, "e" * 12]}
+
+
 def test_a_run_that_was_killed_lasts_until_its_last_metrics(tmp_path: Path) -> None:
     run = read_run(made(tmp_path / "a", status="running"))
     assert (run.status, run.seconds) == ("running", 120.0)

@@ -105,6 +105,13 @@ class DoctorCommand:
         sft_config, ppo_config = SFTConfig(), PPOConfig()
         sft_config = replace(sft_config, train=self._checkpointed(sft_config.train))
         ppo_config = replace(ppo_config, train=self._checkpointed(ppo_config.train))
+        if ppo_config.train.num_upper > size.num_layers:
+            yield Finding(
+                Health.WARN,
+                "layers",
+                f"{size.num_layers}, and PPO trains the upper {ppo_config.train.num_upper} unless told otherwise: say "
+                f"--train.num-upper 1 to {size.num_layers}, or --train.kind all",
+            )
         sft = sft_forecast(
             sft_config, size, rates, num_demonstrations=self.num_demonstrations, num_tokens=self.demonstration_tokens
         )

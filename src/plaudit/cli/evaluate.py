@@ -15,7 +15,7 @@ from plaudit.cli.agreement import check_chat_model, check_scorer_model
 from plaudit.cli.fields import own_settings
 from plaudit.cli.inputs import read_inputs, recorded_inputs, sha256_of, training_runs
 from plaudit.cli.scoring import checked_prompts, columns_of
-from plaudit.cli.training import of_kinds
+from plaudit.cli.training import of_kinds, tell_left_out
 from plaudit.cli.user_code import module_path, reward_function
 from plaudit.evaluation import tables
 from plaudit.evaluation.evaluate import EvaluateConfig, JudgeKind, evaluate
@@ -77,6 +77,7 @@ class EvaluateCommand:
             columns=names_from(self.columns),
             input_template=self.input_template,
         )
+        tell_left_out(opened, self.prompts)
         prompts = checked_prompts(opened, self.prompts)
         scorer = self._scorer(opened)
         codecs = [check_chat_model(name) for name in (config.against, config.model)]

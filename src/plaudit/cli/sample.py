@@ -11,8 +11,10 @@ from pydantic import JsonValue
 
 from plaudit.cli.agreement import answering_model, check_chat_model
 from plaudit.cli.scoring import checked_prompts
+from plaudit.cli.training import tell_left_out
 from plaudit.formats import Shape, open_records, write_records
 from plaudit.formats.columns import names_from
+from plaudit.formats.jsonl import check_rows_fit
 from plaudit.models.load import Precision, device_for
 from plaudit.rollout import Sampling, sampled
 from plaudit.runs import Progress
@@ -42,7 +44,7 @@ class SampleCommand:
     input_template: str = ""
     """Text around every prompt of the file of prompts, which stands in for its `{}`, as in 'Question: {}'."""
     on_error: Literal["raise", "skip"] = "raise"
-    """`skip` leaves out rows that cannot be read; `raise` stops at the first."""
+    """`skip` leaves out rows that cannot be read, and counts them; `raise` stops at the first."""
     sampling: Sampling = field(default_factory=Sampling)
     """How the answers are drawn."""
     max_prompt_tokens: int = 512
@@ -63,6 +65,7 @@ class SampleCommand:
     def run(self) -> int:
         if self.out.exists():
             raise PlauditError(f"{self.out} exists: name another file, or delete it first")
+        check_rows_fit(self.out)
         records = open_records(
             self.prompts,
             self.shape,
@@ -70,6 +73,7 @@ class SampleCommand:
             columns=names_from(self.columns),
             input_template=self.input_template,
         )
+        tell_left_out(records, self.prompts)
         messages = checked_prompts(records, self.prompts)
         codec = check_chat_model(self.model)
         prompts, num_dropped = encoded_prompts(

@@ -98,14 +98,16 @@ class StudyReportCommand:
         study = read_study(self.study)
         lines = (line for path in self.answers for line in sheet_lines(path))
         found = collected(study, lines, skip_errors=self.on_error == "skip")
+        for text in map(str, found.errors[:_MAX_ERRORS]):
+            print(text)
+        if found.errors:
+            print(f"{len(found.errors)} lines cannot be read and were left out")
         result, tables = study_report(study, found.judgements, self.out)
         verdicts = self.out / "verdicts.jsonl"
         write_records([one.comparison(study) for one in first_judgements(found.judgements)], verdicts, Shape.NATIVE)
         show_tables(tables, Console())
-        for text in (*study_notes(result), *map(str, found.errors[:_MAX_ERRORS])):
+        for text in study_notes(result):
             print(text)
-        if found.errors:
-            print(f"{len(found.errors)} lines cannot be read and were left out")
         print(f"report: {self.out / 'report.html'}")
         print(f"verdicts as records: {verdicts}")
         return 0

@@ -116,11 +116,15 @@ class TrainingCommand(ABC):
         if self.test_data is not None:
             test = open_records(self.test_data, columns=names, input_template=template)
             check_no_leak(records, test, self.data, self.test_data)
-        left_out = {"rows that cannot be read": len(records.skipped), **records.dropped}
-        for reason, count in left_out.items():
-            if count:
-                print(f"{self.data}: left out {count}: {reason}")
+        tell_left_out(records, self.data)
         return records
+
+
+def tell_left_out(records: Records, file: Path) -> None:
+    """Says how many rows of the file were left out, and why."""
+    for reason, count in {"rows that cannot be read": len(records.skipped), **records.dropped}.items():
+        if count:
+            print(f"{file}: left out {count}: {reason}")
 
 
 def latest_checkpoint_folder(run: Path) -> Path | None:

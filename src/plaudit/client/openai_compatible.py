@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
-from plaudit.client.transport import Patience, RemoteError, posted
+from plaudit.client.transport import Patience, RemoteError, check_address, posted
 from plaudit.schemas.conversation import Message, Messages, TextPart, canonical_json, prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.protocols import Completion
@@ -37,6 +37,7 @@ class RemoteModel:
     """Timeouts and tries."""
 
     def __post_init__(self) -> None:
+        check_address(self.base_url)
         if self.num_parallel < 1 or self.max_tokens < 1:
             raise PlauditError(
                 f"num_parallel and max_tokens must be at least 1, got {self.num_parallel} and {self.max_tokens}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
-from plaudit.client.transport import Patience, RemoteError, posted
+from plaudit.client.transport import Patience, RemoteError, check_address, posted
 from plaudit.schemas.conversation import Messages
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.protocols import Completion, TextScore
@@ -25,6 +25,7 @@ class RemoteReward:
     """Timeouts and tries."""
 
     def __post_init__(self) -> None:
+        check_address(self.url)
         if self.batch_size < 1:
             raise PlauditError(f"batch_size must be at least 1, got {self.batch_size}")
 

@@ -92,7 +92,8 @@ def posted(url: str, body: Mapping[str, JsonValue], *, api_key: str | None, pati
         time.sleep(min(wait_s, MAX_WAIT_S))
 
 
-def _request(url: str, body: Mapping[str, JsonValue], api_key: str | None) -> Request:
+def check_address(url: str) -> None:
+    """Raises PlauditError for what is no HTTP address, and for one with a name and password in it."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
@@ -104,6 +105,10 @@ def _request(url: str, body: Mapping[str, JsonValue], api_key: str | None) -> Re
             f"{url.rpartition('@')[2]!r} is no address of a server: give one such as http://localhost:8000/v1, and the key "
             "apart from it"
         )
+
+
+def _request(url: str, body: Mapping[str, JsonValue], api_key: str | None) -> Request:
+    check_address(url)
     headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "plaudit"}
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from plaudit.statistics.classification import (
     expected_calibration_error,
     reliability_bins,
 )
-from plaudit.statistics.intervals import Estimate, bootstrap_interval
+from plaudit.statistics.intervals import Estimate, bootstrap_interval, wilson_interval
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def reward_quality(scores: Floats, lengths: Floats, pairs: JudgedPairs, sources:
     slices = np.digitize(relative, _LENGTH_EDGES[1:-1])
     names = np.array([_LENGTH_NAMES[i] for i in slices])
     return RewardQuality(
-        accuracy=bootstrap_interval(right, clusters=pairs.prompts),
+        accuracy=_accuracy(right, pairs.prompts),
         expected_calibration_error=expected_calibration_error(probability, pairs.a_preferred),
         reliability=reliability_bins(probability, pairs.a_preferred),
         precision=table.precision,
@@ -85,9 +85,21 @@ def reward_quality(scores: Floats, lengths: Floats, pairs: JudgedPairs, sources:
     )
 
 
+def _accuracy(right: Floats, prompts: NDArray[np.int64]) -> Estimate:
+    """The fraction right, by the bootstrap over prompts; by Wilson's interval, a prompt an observation, where that is mute.
+
+    Resampled, pairs of one prompt give no interval, and pairs that are all right (or all wrong) one of no width.
+    """
+    num_prompts = len(np.unique(prompts))
+    if num_prompts > 1 and np.ptp(right) > 0:
+        return bootstrap_interval(right, clusters=prompts)
+    found = wilson_interval(float(right.mean()) * num_prompts, num_prompts)
+    return replace(found, n=len(right))
+
+
 def _by(labels: NDArray[np.str_], right: Floats, pairs: JudgedPairs, names: Sequence[str]) -> dict[str, Estimate]:
     return {
-        name: bootstrap_interval(right[labels == name], clusters=pairs.prompts[labels == name])
+        name: _accuracy(right[labels == name], pairs.prompts[labels == name])
         for name in names
         if (labels == name).any()
     }

@@ -26,6 +26,8 @@ from plaudit.schemas.errors import PlauditError, RowError
 _BOM = b"\xef\xbb\xbf"
 _NUM_START = 4096
 _GZIP_MAGIC, _PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
+_NOT_OURS = frozenset({".csv", ".tsv", ".txt", ".xls", ".xlsx", ".ods", ".arrow"})
+"""Ends of names that promise what `write_rows` does not write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,23 @@ def text_start(path: Path) -> str:
         return stream.read(_NUM_START).removeprefix(_BOM).decode("utf-8", errors="ignore")
 
 
+def check_rows_fit(path: Path) -> None:
+    """Raises PlauditError where the file's name promises something other than rows of JSON or Parquet."""
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if suffix in _NOT_OURS:
+        raise PlauditError(
+            f"{path} would hold rows of JSON under a name that ends in {suffix}: name a file that ends in .jsonl, .json or "
+            ".parquet (a table of separated columns is the shape spreadsheet, which reads and writes .csv)"
+        )
+
+
 def write_rows(rows: Iterable[Mapping[str, JsonValue]], path: Path) -> None:
     """Writes one object a line; a JSON list where the name ends in `.json`, Parquet in `.parquet`, gzipped in `.gz`.
 
     Equal rows give equal bytes. Written beside the target, synced, renamed: a reader finds the old file or the new one.
+    Raises PlauditError as `check_rows_fit` does.
     """
+    check_rows_fit(path)
     if path.suffix == ".parquet":
         write_bytes(tables.parquet_bytes(rows, path), path)
         return

@@ -19,7 +19,7 @@ from plaudit.models.anatomy import layers_of, upper_parts, viewed
 from plaudit.models.load import Precision, load_causal_lm
 from plaudit.models.logits import PLAIN, LogitShape, check_logits, logit_shape
 from plaudit.models.prefix import new_prefix, prefix_off, prefixes_of
-from plaudit.models.trunk import Branch, arithmetic, trunk_of
+from plaudit.models.trunk import Branch, arithmetic, check_num_upper, trunk_of
 from plaudit.schemas.errors import PlauditError
 
 # Rows of the language-model head computed at once: bounds the [rows, vocabulary] tensor whatever the batch.
@@ -305,10 +305,7 @@ def _upper_layers(model: PreTrainedModel, num_upper: int) -> nn.ModuleList:
     """The top layers and the final norm, wherever the architecture keeps them."""
     body = model.base_model
     layers = layers_of(body)
-    if len(layers) < num_upper:
-        raise PlauditError(
-            f"train_layers 'upper': cannot find {num_upper} layers in a {model.config.model_type!r} model; use 'all' or 'lora'"
-        )
+    check_num_upper(num_upper, len(layers))
     return nn.ModuleList([*list(layers)[-num_upper:], *(body.get_submodule(name) for name in upper_parts(body)[1:])])
 
 

@@ -145,6 +145,12 @@ class Branch(nn.Module):
             return hidden_states(self.body, rows, states, mixed=self.mixed)
 
 
+def check_num_upper(num_upper: int, num_layers: int) -> None:
+    """Raises PlauditError for a number of upper layers that a model of `num_layers` does not have."""
+    if not 1 <= num_upper <= num_layers:
+        raise PlauditError(f"num_upper = {num_upper}, but the model has {num_layers} layers: choose 1 to {num_layers}")
+
+
 def trunk_of(model: PreTrainedModel, num_trained: int | None, *, mixed: bool = False) -> Trunk | None:
     """The trunk below the upper `num_trained` layers; None for all layers, or where the architecture cannot be split.
 
@@ -152,11 +158,7 @@ def trunk_of(model: PreTrainedModel, num_trained: int | None, *, mixed: bool = F
     """
     if num_trained is None:
         return None
-    num_layers = int(model.config.num_hidden_layers)
-    if not 1 <= num_trained <= num_layers:
-        raise PlauditError(
-            f"train_layers = {num_trained}, but the model has {num_layers} layers: choose 1 to {num_layers}"
-        )
+    check_num_upper(num_trained, num_layers := int(model.config.num_hidden_layers))
     if num_trained == num_layers or not can_split(model.base_model):
         return None
     return Trunk(model.base_model, num_layers - num_trained, mixed=mixed)

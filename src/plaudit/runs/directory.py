@@ -164,12 +164,22 @@ def new_run_folder(path: Path) -> None:
         return
     if "manifest.json" in names:
         old = read_manifest(path / "manifest.json")
+        onward = (
+            f"Continue it with --resume {path}, or give another folder" if _can_resume(path) else "Give another folder"
+        )
         raise PlauditError(
-            f"{path} already holds a `{old.command}` run ({old.status}, begun {old.starts[0].at}). "
-            f"Continue it with --resume {path}, or give another folder"
+            f"{path} already holds a `{old.command}` run ({old.status}, begun {old.starts[0].at}). {onward}"
         )
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     raise PlauditError(f"the run folder {path} is not empty (it holds {shown}). Give a new or empty folder")
+
+
+def _can_resume(path: Path) -> bool:
+    """Whether the run there is of a command that knows `--resume`."""
+    try:
+        return "resume" in json.loads((path / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return False
 
 
 def _check_resumable(

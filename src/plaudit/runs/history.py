@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from plaudit.runs.directory import INPUTS
 from plaudit.runs.files import under_dotted_names
 from plaudit.runs.manifest import Manifest, read_manifest
 from plaudit.schemas.errors import PlauditError
@@ -31,6 +32,7 @@ MAIN_METRICS = (
     *("reward/mean", "answer/length", "answer/stop_frac", "loss/policy", "loss/value", "policy/entropy"),
 )
 """The metrics to look at first, in this order."""
+_NUM_HEX = 12
 _INSIDE = frozenset({"checkpoints", "model", "value"})
 """Folders of a run that are none themselves."""
 
@@ -39,7 +41,8 @@ _INSIDE = frozenset({"checkpoints", "model", "value"})
 class PastRun:
     """A run folder as it is found. `problems` says what could not be read; everything else is what could.
 
-    `config` has nested settings under dotted names. `metrics` are the rows of metrics.jsonl in order.
+    `config` has nested settings under dotted names, the command's own (its data, whose answers score) among them, and of each
+    file that it read the first characters of its SHA-256. `metrics` are the rows of metrics.jsonl in order.
     """
 
     path: Path
@@ -136,7 +139,8 @@ def read_run(path: Path) -> PastRun:
             metrics.append(numbers)
     if not metrics and (summed := _summary_metrics(path / "summary.json")):
         metrics.append(summed)
-    return PastRun(path, manifest, dict(under_dotted_names(config or {})), metrics, tuple(problems))
+    settings = {**_read_from(path / INPUTS), **dict(under_dotted_names(config or {}))}
+    return PastRun(path, manifest, settings, metrics, tuple(problems))
 
 
 def extreme_samples(path: Path, num: int) -> tuple[list[Sample], list[Sample]]:
@@ -153,6 +157,15 @@ def config_differences(runs: Sequence[PastRun]) -> dict[str, list[JsonValue]]:
     names = sorted({name for run in runs for name in run.config})
     values = {name: [run.config.get(name) for run in runs] for name in names}
     return {name: found for name, found in values.items() if any(value != found[0] for value in found)}
+
+
+def _read_from(path: Path) -> dict[str, JsonValue]:
+    """What a command was told besides its config, and which bytes it read; nothing for a run from Python."""
+    match _object(path):
+        case {"settings": dict(settings), "sha256": dict(digests)}:
+            marks = {f"sha256 of {name}": str(digest)[:_NUM_HEX] for name, digest in digests.items()}
+            return {**dict(under_dotted_names(settings)), **marks}
+    return {}
 
 
 def _summary_metrics(path: Path) -> dict[str, float]:
