@@ -71,7 +71,7 @@ RUNS: dict[str, Callable[[str, Path], None]] = {
 def curves_of(run: Path) -> dict[str, list[float]]:
     """Every metric by step, clocks apart."""
     rows = read_metrics(run / "metrics.jsonl")
-    names = sorted({name for row in rows for name in row} - {"step", "time", "tokens_per_s"})
+    names = sorted({name for row in rows for name in row} - {"step", "time", "tokens_per_s", "cpu_seconds"})
     names = [name for name in names if not name.startswith("seconds/")]
     return {name: [float(f"{row[name]:.7g}") for row in rows if name in row] for name in names}
 

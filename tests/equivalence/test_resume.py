@@ -26,7 +26,7 @@ from tests.equivalence.killed_run import NUM_KILLS, config_of
 from tests.trainers import test_dpo, test_pretrain, test_reward, test_sft
 from tests.trainers.toy import ALL, ES, LORA, PROMPTS, UPPER, demonstrations, fast, ppo_config, rankings
 
-CLOCKS = {"time", "tokens_per_s"}
+CLOCKS = {"time", "tokens_per_s", "cpu_seconds"}
 
 
 def content(run: Path) -> dict[str, object]:

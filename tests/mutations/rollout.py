@@ -4,8 +4,37 @@ from mutations.mutation import Mutation
 
 DRAWING = "rollout/test_drawing.py"
 SAMPLER = "rollout/test_sampler.py"
+PACKING = "rollout/test_packing.py"
 
 MUTATIONS = [
+    Mutation(
+        "packed layers stay packed",
+        "rollout/packing.py",
+        'vars(layer).pop("forward", None)',
+        "pass",
+        (PACKING,),
+    ),
+    Mutation(
+        "a packed layer forgets its bias",
+        "rollout/packing.py",
+        "(x.to(dtype), weight, bias,",
+        "(x.to(dtype), weight, None,",
+        (PACKING,),
+    ),
+    Mutation(
+        "a packed layer does not round its input",
+        "rollout/packing.py",
+        "(x.to(dtype), weight",
+        "(x, weight",
+        (PACKING,),
+    ),
+    Mutation(
+        "types that oneDNN has no kernel for are packed",
+        "rollout/packing.py",
+        "return weight.dtype == torch.float32 or (",
+        "return True or (",
+        (PACKING,),
+    ),
     Mutation(
         "the stop token is not included",
         "rollout/sampler.py",

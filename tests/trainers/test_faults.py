@@ -17,7 +17,7 @@ from plaudit.checkpoints import folder as folder_module
 from plaudit.checkpoints.folder import latest_checkpoint
 from plaudit.models.load import load_causal_lm
 from plaudit.rewards import FunctionScorer, Scores
-from plaudit.runs import RunDirectory, read_metrics
+from plaudit.runs import PhaseTimer, RunDirectory, read_metrics
 from plaudit.runs.directory import as_json
 from plaudit.runs.manifest import read_manifest
 from plaudit.schemas.errors import PlauditError
@@ -218,6 +218,19 @@ def test_the_speed_is_in_answer_tokens_a_second_of_the_step(
     train(ppo_config(start, tmp_path / "run", num_steps=3), PROMPTS, scorer=ES)
     for row in read_metrics(tmp_path / "run" / "metrics.jsonl"):
         assert row["tokens_per_s"] == pytest.approx(8 * row["answer/length"] / 4)
+
+
+def test_cpu_seconds_are_those_of_learning_not_of_the_monitor(start: str, tmp_path: Path) -> None:
+    """By a clock that goes on by a second each time it is looked at."""
+    timer = PhaseTimer(cpu=count(0.0, 1.0).__next__)
+    for phase in ("sample", "monitor", "update"):
+        with timer(phase):
+            timer.cpu_seconds()
+    spent = timer.cpu_seconds()
+    assert spent["monitor"] > 0
+    assert online.learning_cpu_seconds(timer) == spent["sample"] + spent["update"]
+    train(ppo_config(start, tmp_path / "run", num_steps=2), PROMPTS, scorer=ES)
+    assert all(row["cpu_seconds"] > 0 for row in read_metrics(tmp_path / "run" / "metrics.jsonl"))
 
 
 def test_without_checkpoints_none_is_written(start: str, tmp_path: Path) -> None:

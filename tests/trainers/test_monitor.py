@@ -59,6 +59,7 @@ def test_the_untrained_policy_ties_with_the_reference(start: str) -> None:
     assert found["monitor/is_bad"] == 0.0
     assert found["monitor/length"] == monitor._first.length
     assert found["monitor/score"] == monitor._first.score
+    assert found["monitor/kl"] == pytest.approx(0.0, abs=1e-4)
     assert monitor.best.step == 1  # as good as step 0, and later
 
 

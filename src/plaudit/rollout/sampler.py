@@ -18,6 +18,7 @@ from plaudit.batches.rollouts import Rollouts
 from plaudit.batches.tokens import EncodedRow, collated, rounded_up
 from plaudit.models.trunk import Trunk
 from plaudit.rollout.decoding import Decoder, context_of
+from plaudit.rollout.packing import packed_for
 from plaudit.schemas.errors import PlauditError
 from plaudit.text.chat import ChatCodec
 from plaudit.text.prompts import EncodedPrompt
@@ -243,7 +244,7 @@ def sampled(
         keys = [(seed, step, prompt.id, first + k) for k in range(num_answers)]
         answers += [_Answer(prompt, uniforms) for uniforms in answer_uniforms(keys, sampling.max_new_tokens)]
     # Only the decoding: a tensor made in inference mode could not take part in the learner's backward pass.
-    with torch.inference_mode():
+    with torch.inference_mode(), packed_for(model, min(len(answers), sampling.batch_size)):
         _Decoding(Decoder(model, codec.pad_id, trunk), answers, sampling, codec).run(keep_states, ended)
     model.train(was_training)
     rollouts = _rollouts(answers, codec, num_answers)

@@ -71,10 +71,12 @@ OWN_METRICS: tuple[str, ...] = (
     "grad_norm/value",
     "kl_coef",
     "tokens_per_s",
+    "cpu_seconds",
 )
 """Metrics TRL has no word for. `score/<component>` and `seconds/<phase>` are families, named by what a run has.
 
-`tokens_per_s` counts the tokens of sampled answers, by the seconds of the whole step.
+`tokens_per_s` counts the tokens of sampled answers, by the seconds of the whole step; `cpu_seconds` are the step's, over all
+threads and all phases of learning, a monitor's look left out.
 """
 
 

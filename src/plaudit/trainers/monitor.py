@@ -84,6 +84,7 @@ class Look(Frozen):
             "monitor/score": self.score,
             "monitor/length": self.length,
             "monitor/repetition": self.repetition,
+            **({"monitor/kl": self.answers["kl/k1"]} if self.answers else {}),
         }
         return found if self.win_rate is None else found | {"monitor/win_rate": self.win_rate}
 

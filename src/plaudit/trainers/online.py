@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from torch import Tensor
 
 from plaudit.checkpoints.folder import Checkpoint, keep_latest, save_checkpoint
-from plaudit.runs import Progress, RunDirectory
+from plaudit.runs import PhaseTimer, Progress, RunDirectory
 from plaudit.schemas.conversation import Frozen
 from plaudit.schemas.errors import PlauditError
 from plaudit.trainers.epochs import under
@@ -133,7 +133,7 @@ def run_steps(
         for step in range(first, config.num_steps):
             if monitor is not None and monitor.has_tripped:
                 break
-            before, begun = timer.seconds(), time.perf_counter()
+            before, begun, cpu = timer.seconds(), time.perf_counter(), learning_cpu_seconds(timer)
             try:
                 experience, metrics = learner.step(step)
             except GuardError:
@@ -143,8 +143,9 @@ def run_steps(
             if monitor is not None and monitor.is_due(step + 1):
                 metrics |= monitor.look(step + 1)
             seconds = {f"seconds/{name}": x - before.get(name, 0.0) for name, x in timer.seconds().items()}
+            spent = {"cpu_seconds": learning_cpu_seconds(timer) - cpu, "tokens_per_s": speed}
             episodes = float((step + 1) * len(experience.rows))
-            run.log_metrics(step + 1, metrics | seconds | {"episodes": episodes, "tokens_per_s": speed})
+            run.log_metrics(step + 1, metrics | seconds | spent | {"episodes": episodes})
             run.log_samples(experience.samples(step + 1))
             if config.checkpoint_every and (step + 1) % config.checkpoint_every == 0:
                 _save(learner, monitor, metrics, run, step + 1)
@@ -158,6 +159,11 @@ def run_steps(
         run.finish("stopped")
         return Ended(monitor.best.step, monitor.best.metrics())
     return Ended(config.num_steps, metrics)
+
+
+def learning_cpu_seconds(timer: PhaseTimer) -> float:
+    """CPU seconds in all phases of learning; the monitor's looks are none."""
+    return sum(spent for phase, spent in timer.cpu_seconds().items() if phase != "monitor")
 
 
 def _save(
