@@ -4,9 +4,24 @@ from mutations.mutation import Mutation
 
 DRAWING = "rollout/test_drawing.py"
 SAMPLER = "rollout/test_sampler.py"
+READING = "rollout/test_reading.py"
 PACKING = "rollout/test_packing.py"
 
 MUTATIONS = [
+    Mutation(
+        "prompts are read in any order of length",
+        "rollout/sampler.py",
+        "for group in sorted(groups, key=lambda group: len(group[0].prompt.token_ids)):",
+        "for group in groups:",
+        (READING,),
+    ),
+    Mutation(
+        "layers that forget are read in parts",
+        "rollout/sampler.py",
+        "_by_length(groups) if self._decoder.can_join else [groups]",
+        "_by_length(groups)",
+        (READING,),
+    ),
     Mutation(
         "packed layers stay packed",
         "rollout/packing.py",
