@@ -80,7 +80,8 @@ def test_people_against_a_scorer_worked_by_hand() -> None:
     found = quality_on_records(lengths, records)
     assert found is not None
     assert (found.accuracy.value, found.accuracy.n) == (2 / 3, 3)
-    assert found.accuracy.low != found.accuracy.low  # nan: a single prompt
+    # A single prompt: Wilson's of one observation.
+    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((0.0942, 0.9747), abs=1e-4)
     assert (found.precision, found.recall) == (1.0, 2 / 3)
     assert {name: estimate.value for name, estimate in found.by_source.items()} == {"others": 0.0, "panel": 1.0}
     assert {name: (e.value, e.n) for name, e in found.by_length_difference.items()} == {

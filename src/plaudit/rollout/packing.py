@@ -24,7 +24,7 @@ def packed_for(model: nn.Module, num_rows: int) -> Iterator[None]:
     try:
         with torch.no_grad():
             for layer in chosen:
-                layer.forward = _product(layer, num_rows)  # type: ignore[method-assign]
+                layer.forward = _product(layer, num_rows)  # type: ignore[method-assign,assignment]
         yield
     finally:
         for layer in chosen:
