@@ -213,6 +213,11 @@ def test_ptx_takes_demonstrations(plaudit: Plaudit, prompts: Path, demonstration
             ("--reward-function", "f.py:f", "--reward-ensemble", "b"),
             "reward_ensemble extends a reward model, which f.py:f replaces",
         ),
+        (("--reward-model", ""), "reward_model is empty: name a reward model's folder"),
+        (
+            ("--reward-function", "f.py:f", "--reward-model", "", "--value", "reward"),
+            "The critic begins as a reward model",
+        ),
         (("--reward-url", "not-a-url"), "'not-a-url' is no address of a server"),
         (("--num-minibatches", "999"), "num_minibatches = 999, but a step has 128 answers"),
         (("--experience.sampling.top-p", "0.9"), "training rollouts sample from the policy itself"),

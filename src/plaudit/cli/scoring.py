@@ -114,6 +114,12 @@ class ScoredTrainingCommand(TrainingCommand):
             raise PlauditError(f"reward_ensemble extends a reward model, which {replaced} replaces: give one of them")
         spans_alone = config.span_model and not config.reward_model
         if needs_model or not (replaced or spans_alone):
+            if not config.reward_model:
+                raise PlauditError(
+                    "reward_model is empty: name a reward model's folder (`plaudit reward` makes one), or have answers scored "
+                    "by --reward-function, --reward-url or --span-model"
+                    + (". The critic begins as a reward model here (value = reward)" if needs_model else "")
+                )
             for folder in (config.reward_model, *config.reward_ensemble):
                 note = check_scorer_model(folder, codec)
                 if note:
