@@ -28,13 +28,10 @@ from plaudit.demo.settings import DemoConfig
 from plaudit.demo.stages import answers_of
 from plaudit.demo.utility import HiddenUtility, Question
 from plaudit.evaluation.judges import ScoreJudge
-from plaudit.formats.native import read as read_native
-from plaudit.formats.splits import split_by_prompt
 from plaudit.rewards import Scorer, TextualScorer
 from plaudit.runs import read_metrics
 from plaudit.runs.memory import reuse_freed_memory
 from plaudit.schemas.conversation import Messages
-from plaudit.schemas.feedback import Ranking
 from plaudit.schemas.protocols import Completion, TextScore
 from plaudit.trainers import ppo
 
@@ -80,8 +77,7 @@ def measured(settings: Settings, seed: int, name: str) -> Row:
     config = ppo_config(demo, name, str(place / name))
     run, texts, utility = Path(config.out), content(seed, num_held=demo.num_held), hidden_utility()
     if not (run / "model").exists():
-        rankings = [record for record in read_native(demo.folder / "rankings.jsonl") if isinstance(record, Ranking)]
-        learnt, _ = split_by_prompt(rankings, demo_main.HELD_PANEL_FRAC, seed)
+        learnt, _ = demo_main.learnt_and_held(demo)
         prompts = prompts_of(learnt)
         ppo.train(
             replace(config, resume=(run / "manifest.json").exists()),

@@ -58,8 +58,7 @@ def run(config: DemoConfig) -> Path:
         lambda resume: sft.train(replace(config.sft(), resume=resume), texts.learnt),
     )
     stages.run("collect", "answers, ranked by the panel", lambda _: collected_rankings(config, texts.train, utility))
-    rankings = [record for record in read_native(config.folder / "rankings.jsonl") if isinstance(record, Ranking)]
-    learnt, held = split_by_prompt(rankings, HELD_PANEL_FRAC, config.seed)
+    learnt, held = learnt_and_held(config)
     weighed = weighed_preferences(learnt, seed=config.seed)
     print(people_line(weighed.people), flush=True)
     stages.run(
@@ -99,6 +98,12 @@ def run(config: DemoConfig) -> Path:
     page = reported(config, results)
     printed(config, results, page)
     return page
+
+
+def learnt_and_held(config: DemoConfig) -> tuple[list[Ranking], list[Ranking]]:
+    """The panel's rankings as they were collected: those to learn from, and those kept back."""
+    rankings = [record for record in read_native(config.folder / "rankings.jsonl") if isinstance(record, Ranking)]
+    return split_by_prompt(rankings, HELD_PANEL_FRAC, config.seed)
 
 
 _LEARNERS = {"ppo": "PPO", "dpo": "DPO"}
