@@ -1,17 +1,28 @@
-"""What every recipe with a program of its own does around it: read the settings, tell of errors, give an exit status."""
+"""What every recipe with a program of its own does around it: read settings and files, tell of errors, give an exit status."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from plaudit.cli.main import INTERRUPTED, explained
 from plaudit.cli.settings import parsed
+from plaudit.formats.jsonl import Located, objects
 from plaudit.runs.memory import reuse_freed_memory
+from plaudit.schemas.errors import RowError
 
 C = TypeVar("C")
+
+
+def readable_rows(path: Path) -> Iterator[Located]:
+    """Every row of a file of objects. Raises RowError at the first that cannot be read, PlauditError where the file cannot."""
+    for row in objects(path):
+        if isinstance(row, RowError):
+            raise row
+        yield row
 
 
 def exit_status(

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from plaudit.formats.jsonl import objects, write_rows
+from plaudit.formats.jsonl import write_rows
 from plaudit.schemas.errors import PlauditError, RowError
-from recipes.command import exit_status
+from recipes.command import exit_status, readable_rows
 from recipes.style.rewards import attributes_of
 
 DOLLY, CHINESE = "dolly-15k/dolly-15k.jsonl", "oasst1-zh/oaast_sft_zh.jsonl"
@@ -79,9 +79,7 @@ def asked(question: str, generator: random.Random) -> dict[str, JsonValue]:
 def rows_of(path: Path, *names: str) -> list[dict[str, str]]:
     """The columns of these names, which are texts, of every row."""
     found: list[dict[str, str]] = []
-    for row in objects(path):
-        if isinstance(row, RowError):
-            raise row
+    for row in readable_rows(path):
         texts = {name: text for name in names if isinstance(text := row.columns.get(name), str)}
         if len(texts) < len(names):
             missing = next(name for name in names if name not in texts)

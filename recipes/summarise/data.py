@@ -17,9 +17,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from plaudit.formats.jsonl import objects, write_rows
+from plaudit.formats.jsonl import write_rows
 from plaudit.schemas.errors import PlauditError, RowError
-from recipes.command import exit_status
+from recipes.command import exit_status, readable_rows
 
 ASK = "Summarise this abstract in one short sentence.\n\n{}"
 
@@ -47,9 +47,7 @@ class SummariseData:
 def rows_of(path: Path, max_words: int) -> list[dict[str, JsonValue]]:
     """The rows of one of SciTLDR's files, each abstract once."""
     found: dict[str, dict[str, JsonValue]] = {}
-    for row in objects(path):
-        if isinstance(row, RowError):
-            raise row
+    for row in readable_rows(path):
         match row.columns:
             case {"source": [str(), *_] as sentences, "target": [str(), *_] as summaries}:
                 abstract, targets = " ".join(str(x).strip() for x in sentences), [str(x).strip() for x in summaries]
