@@ -95,7 +95,7 @@ def power(num_crowds: int = 40, rate: float = 0.02) -> list[dict[str, float]]:
     return found
 
 
-def coverage(num_worlds: int = 300, num_contestants: int = 6, num_people: int = 60) -> dict[str, float]:
+def coverage(num_worlds: int = 1000, num_contestants: int = 6, num_people: int = 60) -> dict[str, float]:
     """How often 95 % intervals hold the truth: of ratings, of the weakest coverage of one contestant, of win rates.
 
     900 votes with ties, cast by people of unequal industry; contestant 0 is nobody's anchor, and is counted like the others.

@@ -157,6 +157,20 @@ MUTATIONS = [
         RANKING,
     ),
     Mutation(
+        "percentiles of a bootstrap of few people are not expanded",
+        "statistics/bradley_terry.py",
+        "share = _share_inside(level, np.bincount(votes.voter, votes.weight).astype(np.float64))",
+        "share = level",
+        RANKING,
+    ),
+    Mutation(
+        "all people weigh alike in the width of an interval",
+        "statistics/bradley_terry.py",
+        "n = float(votes_of.sum() ** 2 / (votes_of**2).sum())",
+        "n = float(len(votes_of))",
+        RANKING,
+    ),
+    Mutation(
         "weights are for the ratings, not for their intervals",
         "statistics/bradley_terry.py",
         "csr_matrix((votes.weight, (votes.voter, of_vote)), shape=shape)",

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.optimize import minimize
 
 from plaudit.statistics import bradley_terry
@@ -206,7 +207,23 @@ def test_a_win_rates_interval_is_that_of_the_refitted_win_rates() -> None:
     for drawn in bradley_terry._draws(40, 60, 4):
         rows = np.repeat(np.arange(200), drawn[cast.voter].astype(int))
         values.append(fitted(Votes.of(cast.first[rows], cast.second[rows], cast.outcome[rows]), 5).win_rate(1, 3))
-    assert (rate.low, rate.high) == pytest.approx(tuple(np.quantile(values, [0.05, 0.95])), abs=1e-6)
+    often = [int(sum(cast.voter == who)) for who in range(40)]
+    people = sum(often) ** 2 / sum(n * n for n in often)
+    assert 30 < people < 40
+    outside = stats.norm.cdf(math.sqrt(people / (people - 1)) * stats.t.ppf(0.05, people - 1))
+    assert 0.03 < outside < 0.05
+    assert (rate.low, rate.high) == pytest.approx(tuple(np.quantile(values, [outside, 1 - outside])), abs=1e-6)
+
+
+def test_the_fewer_people_the_more_of_the_resamples_an_interval_holds() -> None:
+    share = bradley_terry._share_inside
+    # Hesterberg 2015: at n = 10 a 95 % interval takes the percentiles 0.9 and 99.1.
+    assert (1 - share(0.95, np.ones(10))) / 2 == pytest.approx(0.0086, abs=5e-4)
+    assert share(0.95, np.ones(100_000)) == pytest.approx(0.95, abs=1e-4)
+    assert share(0.95, np.full(10, 7.0)) == pytest.approx(share(0.95, np.ones(10)))
+    # Three votes of one and one of each of three others are 36 / 12 = 3 people's.
+    assert share(0.95, np.r_[3.0, 1.0, 1.0, 1.0]) == pytest.approx(share(0.95, np.ones(3)))
+    assert share(0.95, np.array([5.0])) == share(0.95, np.r_[1e9, 1.0]) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
+from scipy.special import ndtr, stdtrit
 
 from plaudit.statistics.intervals import Estimate
 
@@ -215,7 +216,8 @@ def _solved(votes: Votes, num_contestants: int, prior_std: float | None) -> _Sol
 class Ranking:
     """Ratings, effects and win rates with their intervals; `groups` numbers the parts of the graph of comparisons [M].
 
-    Ratings of contestants in two parts say nothing of each other: no chain of votes joins them.
+    Ratings of contestants in two parts say nothing of each other: no chain of votes joins them. `_share` of the resampled
+    values lie inside an interval.
     """
 
     fit: Fit
@@ -224,7 +226,7 @@ class Ranking:
     groups: tuple[int, ...]
     num_votes: tuple[int, ...]
     _resampled: tuple[Fit, ...]
-    _level: float
+    _share: float
 
     @property
     def is_connected(self) -> bool:
@@ -237,7 +239,7 @@ class Ranking:
             return None
         apart = np.array([fit.ratings[a] - fit.ratings[b] for fit in self._resampled])
         wins, ties = _chances(apart, np.array([fit.tie for fit in self._resampled]))
-        return _estimate(self.fit.win_rate(a, b), wins + ties / 2, self.num_votes[a] + self.num_votes[b], self._level)
+        return _estimate(self.fit.win_rate(a, b), wins + ties / 2, self.num_votes[a] + self.num_votes[b], self._share)
 
     def place(self, a: int) -> int:
         """1 + the number of those in its part who are surely better: whose win rate's interval lies above a half."""
@@ -254,10 +256,10 @@ def ranked(
     level: float = 0.95,
     seed: int = 0,
 ) -> Ranking:
-    """The ranking, with percentile intervals from a bootstrap that draws voters: one person's votes hang together.
+    """The ranking, with intervals from a bootstrap that draws voters: one person's votes hang together.
 
-    Every fit is refitted whole, its ratings summing to zero, so that no contestant is an anchor without an interval. One
-    voter gives no interval: its ends are nan.
+    Every fit is refitted whole, its ratings summing to zero, so that no contestant is an anchor without an interval. The
+    intervals are expanded percentiles (`_share_inside`). One voter gives no interval: its ends are nan.
     """
     if not 0 < level < 1 or num_resamples < 1:
         raise ValueError(f"level must lie in (0, 1) and num_resamples be at least 1: got {level} and {num_resamples}")
@@ -270,17 +272,18 @@ def ranked(
         _fit_of(_newton(rows, cast.T @ drawn, found.precision, has_ties, found.parameters), num_contestants, has_ties)
         for drawn in _draws(num_voters, num_resamples, seed)
     )
+    share = _share_inside(level, np.bincount(votes.voter, votes.weight).astype(np.float64))
     of = np.bincount(np.r_[votes.first, votes.second], minlength=num_contestants)
     values = np.array([one.ratings for one in resampled]).reshape(len(resampled), num_contestants)
     effects = np.array([one.effects for one in resampled]).reshape(len(resampled), votes.covariates.shape[1])
     return Ranking(
         fit,
-        tuple(_estimate(x, values[:, i], int(of[i]), level) for i, x in enumerate(fit.ratings)),
-        tuple(_estimate(x, effects[:, i], len(votes), level) for i, x in enumerate(fit.effects)),
+        tuple(_estimate(x, values[:, i], int(of[i]), share) for i, x in enumerate(fit.ratings)),
+        tuple(_estimate(x, effects[:, i], len(votes), share) for i, x in enumerate(fit.effects)),
         connected_parts(votes, num_contestants),
         tuple(of.tolist()),
         resampled,
-        level,
+        share,
     )
 
 
@@ -293,10 +296,23 @@ def _draws(num_voters: int, num_resamples: int, seed: int) -> Iterator[Floats]:
         yield generator.multinomial(num_voters, np.full(num_voters, 1 / num_voters)).astype(np.float64)
 
 
-def _estimate(value: float, resampled: Floats, n: int, level: float) -> Estimate:
+def _share_inside(level: float, votes_of: Floats) -> float:
+    """How much of the resampled values an interval must hold to cover the truth as often as `level` says.
+
+    Percentiles of a bootstrap of n alike are too narrow by sqrt((n - 1) / n) and by the normal's quantile over Student's t
+    with n - 1 degrees of freedom; both are undone (Hesterberg 2015, expanded percentiles). People are as unequal as the
+    votes they cast [V], so n is their number by Kish (1965): sum(votes)^2 / sum(votes^2).
+    """
+    n = float(votes_of.sum() ** 2 / (votes_of**2).sum())
+    if n <= 1:
+        return 1.0
+    return float(1 - 2 * ndtr(math.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - level) / 2)))
+
+
+def _estimate(value: float, resampled: Floats, n: int, share: float) -> Estimate:
     if not len(resampled):
         return Estimate(float(value), math.nan, math.nan, n)
-    low, high = np.quantile(resampled, [0.5 - level / 2, 0.5 + level / 2])
+    low, high = np.quantile(resampled, [0.5 - share / 2, 0.5 + share / 2])
     return Estimate(float(value), float(low), float(high), n)
 
 
