@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.equal_quality.settings import MOST_KL, SETTINGS, WIN_RATE
+from benchmarks.equal_quality.settings import MOST_KL, NAMES, WIN_RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Row:
     @property
     def key(self) -> tuple[str, int, int]:
         """A row of the same key replaces it."""
-        return self.model, list(SETTINGS).index(self.setting), self.seed
+        return self.model, NAMES.index(self.setting), self.seed
 
     def as_json(self) -> dict[str, Any]:
         """For rows.jsonl."""

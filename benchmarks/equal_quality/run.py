@@ -19,8 +19,9 @@ import numpy as np
 import torch
 import tyro
 
+from benchmarks.equal_quality import peer
 from benchmarks.equal_quality.results import Row, read_rows, row_of, table
-from benchmarks.equal_quality.settings import SETTINGS, ppo_config
+from benchmarks.equal_quality.settings import NAMES, PEER, SETTINGS, ppo_config
 from plaudit.cli.scoring import prompts_of
 from plaudit.demo import main as demo_main
 from plaudit.demo.content import content, hidden_utility
@@ -47,7 +48,7 @@ class Settings:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """A demo each; where one has not been run in its folder, it is run first."""
     names: tuple[str, ...] = tuple(SETTINGS)
-    """Which of the settings in settings.py."""
+    """Which of the settings in settings.py; `trl_rloo`, TRL's RLOO with LoRA in an environment of its own, is asked for."""
     folder: Path = Path("runs/equal_quality")
     """Where the demos (`MODEL-SEED/demo`) and the runs beside them are."""
     out: Path = HERE
@@ -74,17 +75,20 @@ def measured(settings: Settings, seed: int, name: str) -> Row:
     demo = DemoConfig(model=settings.model, seed=seed, out=str(place / "demo"))
     if not (demo.folder / "summary.json").exists():
         demo_main.run(demo)
-    config = ppo_config(demo, name, str(place / name))
-    run, texts, utility = Path(config.out), content(seed, num_held=demo.num_held), hidden_utility()
+    texts = content(seed, num_held=demo.num_held)
+    prompts = prompts_of(demo_main.learnt_and_held(demo)[0])
+    held = [question.prompt for question in texts.eval]
+    if name == PEER:
+        return row_of(settings.model, seed, name, peer.rloo(demo, place / name, prompts, held))
+    config, utility = ppo_config(demo, name, str(place / name)), hidden_utility()
+    run = Path(config.out)
     if not (run / "model").exists():
-        learnt, _ = demo_main.learnt_and_held(demo)
-        prompts = prompts_of(learnt)
         ppo.train(
             replace(config, resume=(run / "manifest.json").exists()),
             prompts,
             scorer=_scorer(demo, utility, texts.train, prompts),
             demonstrations=texts.anchor,
-            held_prompts=[question.prompt for question in texts.eval],
+            held_prompts=held,
             judge=ScoreJudge(utility),
         )
     return row_of(settings.model, seed, name, read_metrics(run / "metrics.jsonl"))
@@ -103,6 +107,8 @@ def _scorer(
 
 def main(settings: Settings) -> None:
     reuse_freed_memory()
+    if unknown := set(settings.names) - set(NAMES):
+        sys.exit(f"names: {', '.join(sorted(unknown))} is not among {', '.join(NAMES)}")
     path = settings.out / "rows.jsonl"
     for seed in settings.seeds:
         for name in settings.names:

@@ -1,4 +1,4 @@
-"""What is compared: three ways to train a policy, each with two critics; and the task, on the small and on the real model."""
+"""What is compared: three ways to train a policy, each with two critics, and TRL; and the task, on both models."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from plaudit.trainers.ppo_config import PPOConfig
 
 WIN_RATE, MOST_KL = 0.70, 5.0
 """Quality that counts as equal: this win rate against the fine-tuned model, at no more KL to it."""
+
+LOOK_EVERY = 2
+"""Steps between looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,10 @@ SETTINGS = {
 }
 """By name: the upper fifth, every layer and LoRA, each with a critic on the policy's layers and with one of its own."""
 
+PEER = "trl_rloo"
+NAMES = (*SETTINGS, PEER)
+"""What is compared, in the table's order: plaudit's settings, and TRL's RLOO with LoRA."""
+
 
 def ppo_config(demo: DemoConfig, name: str, out: str) -> PPOConfig:
     """The demo's PPO under a setting, looked at every other step on all questions of the evaluation."""
@@ -51,7 +58,7 @@ def ppo_config(demo: DemoConfig, name: str, out: str) -> PPOConfig:
         experience=experience,
         num_steps=40 if demo.is_dry else ppo.num_steps,
         kl_coef=0.05 if demo.is_dry else ppo.kl_coef,
-        checkpoint_every=2,
+        checkpoint_every=LOOK_EVERY,
         # It only looks: a patience that no run comes to the end of.
-        monitor=MonitorConfig(every=2, num_prompts=1000, answers_per_prompt=4, patience=1000),
+        monitor=MonitorConfig(every=LOOK_EVERY, num_prompts=1000, answers_per_prompt=4, patience=1000),
     )

@@ -10,16 +10,16 @@ PACKING = "rollout/test_packing.py"
 MUTATIONS = [
     Mutation(
         "prompts are read in any order of length",
-        "rollout/sampler.py",
-        "for group in sorted(groups, key=lambda group: len(group[0].prompt.token_ids)):",
-        "for group in groups:",
+        "rollout/decoding.py",
+        "for i in sorted(range(len(lengths)), key=lengths.__getitem__):",
+        "for i in range(len(lengths)):",
         (READING,),
     ),
     Mutation(
         "layers that forget are read in parts",
-        "rollout/sampler.py",
-        "_by_length(groups) if self._decoder.can_join else [groups]",
-        "_by_length(groups)",
+        "rollout/decoding.py",
+        "_by_length(lengths) if self.can_join else [range(len(prompts))]",
+        "_by_length(lengths)",
         (READING,),
     ),
     Mutation(
@@ -200,9 +200,9 @@ MUTATIONS = [
     ),
     Mutation(
         "a prompt's activations are read from its padding",
-        "rollout/sampler.py",
-        "states[len(states) - len(answer.prompt.token_ids) :]",
-        "states[: len(answer.prompt.token_ids)]",
+        "rollout/decoding.py",
+        "x[len(x) - lengths[i] :]",
+        "x[: lengths[i]]",
         (SAMPLER,),
     ),
     Mutation(
@@ -225,5 +225,12 @@ MUTATIONS = [
         "nn.functional.pad(up_to_block, (1, 0)).gather(-1, block)",
         "nn.functional.pad(up_to_block, (1, 0)).gather(-1, (block - 1).clamp(min=0))",
         (DRAWING,),
+    ),
+    Mutation(
+        "rows of prompts read apart come in the order they were read in",
+        "rollout/decoding.py",
+        "torch.arange(first[i], first[i + 1]) for i in part]",
+        "torch.arange(first[n], first[n] + repeats[i]) for n, i in enumerate(part)]",
+        (READING,),
     ),
 ]

@@ -77,7 +77,7 @@ def prepared(folder: Path) -> None:
 
 def main() -> None:
     """Writes the table."""
-    subprocess.run([TRL / "environment.sh"], check=True)
+    subprocess.run([TRL.parent / "trl_environment.sh", TRL, "trl==1.12.0"], check=True)
     with tempfile.TemporaryDirectory() as scratch:
         prepared(Path(scratch))
         side = [TRL / ".venv" / "bin" / "python", HERE / "trl_side.py", scratch]

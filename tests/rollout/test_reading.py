@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from torch import Tensor
 
 from plaudit.models.anatomy import SPLITTABLE
-from plaudit.rollout import sampler
+from plaudit.rollout import decoding
+from plaudit.rollout.cache import Places
 from plaudit.rollout.decoding import Decoder
 from plaudit.text.prompts import EncodedPrompt
 from tests.rollout.test_sampler import PROMPTS, answers_of, random_model, sample
@@ -23,15 +23,15 @@ def test_prompts_are_read_with_others_of_their_length(
     """One by one, in parts or at once: the same answers. Where layers forget, at once."""
     model = random_model(architecture)
     together = sample(model)
-    monkeypatch.setattr(sampler, "_READ_TOGETHER", num_tokens)
+    monkeypatch.setattr(decoding, "_READ_TOGETHER", num_tokens)
     read: list[list[int]] = []
-    add = Decoder.add
+    one_call = Decoder._read
 
-    def counted(decoder: Decoder, prompts: Sequence[EncodedPrompt], repeats: Sequence[int]) -> Tensor | None:
+    def counted(decoder: Decoder, prompts: Sequence[EncodedPrompt], places: Places) -> object:
         read.append([len(prompt.token_ids) for prompt in prompts])
-        return add(decoder, prompts, repeats)
+        return one_call(decoder, prompts, places)
 
-    monkeypatch.setattr(Decoder, "add", counted)
+    monkeypatch.setattr(Decoder, "_read", counted)
     apart = sample(model)
     assert answers_of(apart) == answers_of(together)
     assert torch.allclose(apart.logprobs, together.logprobs, atol=1e-5)

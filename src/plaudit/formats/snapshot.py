@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from plaudit.formats import native
-from plaudit.schemas.conversation import canonical_json
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord
-from plaudit.schemas.snapshot import DatasetSnapshot, SnapshotFile
+from plaudit.schemas.snapshot import DatasetSnapshot, snapshot_id
 
 MANIFEST = "manifest.json"
 
@@ -42,7 +41,7 @@ def read_manifest(folder: Path) -> DatasetSnapshot:
 def read(path: Path) -> Iterator[AnyRecord]:
     """The snapshot's records, kind after kind. Raises PlauditError before the first where a file has changed."""
     manifest = read_manifest(path)
-    if manifest.id != content_id(manifest.files):
+    if manifest.id != snapshot_id(manifest.files):
         raise PlauditError(f"{path / MANIFEST} names files that do not make up {manifest.id[:12]}: restore the folder")
     for file in manifest.files:
         if Path(file.name).name != file.name:
@@ -56,12 +55,6 @@ def read(path: Path) -> Iterator[AnyRecord]:
                 "restore the folder from its origin"
             )
         yield from records
-
-
-def content_id(files: Iterable[SnapshotFile]) -> str:
-    """The id these files make up: the SHA-256 of the canonical JSON of their sorted names and hashes."""
-    named: list[JsonValue] = [[file.name, file.sha256] for file in sorted(files, key=lambda file: file.name)]
-    return hashlib.sha256(canonical_json(named).encode()).hexdigest()
 
 
 def _check_sha256(path: Path, expected: str) -> None:

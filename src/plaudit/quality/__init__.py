@@ -4,6 +4,6 @@ Invariant: a snapshot is made here and nowhere else, and its id depends on its r
 removed. `labels` and `cleaning` are imported by themselves: snapshots load no scipy.
 """
 
-from plaudit.quality.snapshots import make_snapshot, snapshot_id
+from plaudit.quality.snapshots import make_snapshot
 
-__all__ = ["make_snapshot", "snapshot_id"]
+__all__ = ["make_snapshot"]

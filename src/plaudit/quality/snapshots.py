@@ -13,10 +13,9 @@ from pathlib import Path
 from pydantic import JsonValue, ValidationError
 
 from plaudit.runs.files import full_disk_explained, replace_file, sync_folder, write_json
-from plaudit.schemas.conversation import canonical_json
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord
-from plaudit.schemas.snapshot import DatasetSnapshot, SnapshotFile
+from plaudit.schemas.snapshot import DatasetSnapshot, SnapshotFile, snapshot_id
 
 
 def make_snapshot(
@@ -54,12 +53,6 @@ def make_snapshot(
         return _same_or_refuse(folder, snapshot)
     _put(folder, snapshot, contents, None if datasheet is None else datasheet(snapshot))
     return snapshot
-
-
-def snapshot_id(files: Iterable[SnapshotFile]) -> str:
-    """The name of a snapshot's content: the SHA-256 of the canonical JSON of its files' sorted names and hashes."""
-    named: list[JsonValue] = [[file.name, file.sha256] for file in sorted(files, key=lambda file: file.name)]
-    return hashlib.sha256(canonical_json(named).encode()).hexdigest()
 
 
 def records_id(records: Iterable[AnyRecord]) -> str:

@@ -4,87 +4,23 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer
 
 from plaudit.batches.tokens import rounded_up
 from plaudit.models.anatomy import layers_of
 from plaudit.models.trunk import Trunk
+from plaudit.rollout.cache import Places, RoomyLayer, roomy_cache
 from plaudit.text.prompts import EncodedPrompt
 
-# Tokens that a layer's cache has room for before it is copied into a larger one.
-ROOM = 32
-
-
-class RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no types for it
-    """A layer's keys and values as the front of buffers with room: a new token is written, the others are not copied."""
-
-    def show(self, keys: Tensor, values: Tensor, length: int) -> None:
-        """Takes the buffers, of which the first `length` tokens count."""
-        self._buffers = keys, values
-        self.keys, self.values = keys[:, :, :length], values[:, :, :length]
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
-    ) -> tuple[Tensor, Tensor]:
-        """Appends the tokens and returns all. Keys are kept as values are: autocast rounds both before it multiplies them."""
-        key_states = key_states.to(value_states.dtype)
-        if not self.is_initialized:
-            self.lazy_initialization(key_states, value_states)
-            self.show(_with_room(key_states), _with_room(value_states), key_states.shape[2])
-            return self.keys, self.values
-        before = self.keys.shape[2]
-        after = before + key_states.shape[2]
-        if after > self._buffers[0].shape[2]:
-            self._buffers = _with_room(self.keys), _with_room(self.values)
-        keys, values = self._buffers
-        keys[:, :, before:after], values[:, :, before:after] = key_states, value_states
-        self.show(keys, values, after)
-        return self.keys, self.values
-
-    def batch_repeat_interleave(self, repeats: int) -> None:
-        """Repeats every row."""
-        keys, values = (x.repeat_interleave(repeats, dim=0) for x in self._buffers)
-        self.show(keys, values, self.keys.shape[2])
-
-    def batch_select_indices(self, indices: Tensor) -> None:
-        """Keeps these rows only."""
-        keys, values = (x[indices] for x in self._buffers)
-        self.show(keys, values, self.keys.shape[2])
-
-    def join(self, other: RoomyLayer, num_unused: int) -> None:
-        """Takes the other's rows behind its own, both padded on the left; drops its first `num_unused` tokens before."""
-        mine, its = self.keys.shape[2] - num_unused, other.keys.shape[2]
-        length = max(mine, its)
-
-        def joined(own: Tensor, new: Tensor) -> Tensor:
-            # Zeros, not rubbish: what a mask hides is still multiplied.
-            buffer = own.new_zeros((len(own) + len(new), own.shape[1], length + ROOM, own.shape[3]))
-            buffer[: len(own), :, length - mine : length] = own[:, :, num_unused:]
-            buffer[len(own) :, :, length - its : length] = new
-            return buffer
-
-        self.show(joined(self.keys, other.keys), joined(self.values, other.values), length)
-
-
-def _with_room(x: Tensor) -> Tensor:
-    """A buffer with `x` at its front along the tokens, and room for more behind."""
-    buffer = x.new_empty((*x.shape[:2], x.shape[2] + ROOM, x.shape[3]))
-    buffer[:, :, : x.shape[2]] = x
-    return buffer
-
-
-def _roomy_cache(model: PreTrainedModel) -> DynamicCache:
-    """The model's kind of cache, with room in each layer that keeps all tokens. Layers with a window stay as they are."""
-    cache = DynamicCache(config=model.config)
-    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
-    return cache
+# Tokens of prompts that are read together at least, if there are as many: fewer rows are multiplied more slowly.
+_READ_TOGETHER = 512
 
 
 def _cache_name(model: nn.Module) -> str:
@@ -114,6 +50,39 @@ class _Call:
     trunk: Float[Tensor, "B T D"] | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Prompts that were read together: their cache, and at the last token what the next is chosen from."""
+
+    places: Places
+    cache: DynamicCache
+    call: _Call
+    mask: Int[Tensor, "P T"]
+
+
+def _by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """The numbers of prompts that are about as long, to be read together."""
+    part, num_tokens = list[int](), 0
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        part.append(i)
+        num_tokens += lengths[i]
+        if num_tokens >= _READ_TOGETHER:
+            yield part
+            part, num_tokens = [], 0
+    if part:
+        yield part
+
+
+def _grown(own: Tensor, new: Sequence[Tensor], places: Sequence[Places]) -> Tensor:
+    """The rows there are, with new ones behind them at their places."""
+    grown = new[0].new_empty((len(own) + sum(len(place.rows) for place in places), *new[0].shape[1:]))
+    if len(own):
+        grown[: len(own)] = own
+    for x, place in zip(new, places, strict=True):
+        grown[len(own) + place.rows] = x[place.of]
+    return grown
+
+
 class Decoder:
     """Rows of answers being decoded. Prompts are padded on the left here, and only here.
 
@@ -123,7 +92,7 @@ class Decoder:
     def __init__(self, model: PreTrainedModel, pad_id: int, trunk: Trunk | None = None) -> None:
         self.model, self.trunk, self._pad_id = model, trunk, pad_id
         self._last_position = (context_of(model) or sys.maxsize) - 1
-        self._cache_name, self._cache = _cache_name(model), _roomy_cache(model)
+        self._cache_name, self._cache = _cache_name(model), roomy_cache(model)
         self.logits, self.states, self.mask, self.positions = (torch.empty(0, device=model.device) for _ in range(4))
 
     def __len__(self) -> int:
@@ -134,11 +103,30 @@ class Decoder:
         """Whether rows may be added to others: not where a layer forgets what lies behind its window."""
         return all(isinstance(layer, RoomyLayer) for layer in self._cache.layers)
 
-    def add(self, prompts: Sequence[EncodedPrompt], repeats: Sequence[int]) -> Float[Tensor, "P T D"] | None:
+    def add(self, prompts: Sequence[EncodedPrompt], repeats: Sequence[int]) -> list[Float[Tensor, "T D"]] | None:
         """Reads each prompt once and adds as many rows as it has `repeats`, behind those there are.
 
-        Returns the trunk's activations at the prompts' tokens, padded on the left.
+        Prompts are read with others of their length: what pads the shorter is computed as well. Returns the trunk's
+        activations at each prompt's tokens.
         """
+        lengths = [len(prompt.token_ids) for prompt in prompts]
+        first = [0, *accumulate(repeats)]
+        trunk: list[Tensor] = [torch.empty(0)] * len(prompts)
+        parts = []
+        for part in _by_length(lengths) if self.can_join else [range(len(prompts))]:
+            rows = [torch.arange(first[i], first[i + 1]) for i in part]
+            of = torch.arange(len(rows)).repeat_interleave(torch.tensor([len(x) for x in rows]))
+            places = Places(torch.cat(rows).to(self.model.device), of.to(self.model.device))
+            parts.append(self._read([prompts[i] for i in part], places))
+            states = parts[-1].call.trunk
+            if states is not None:
+                for i, x in zip(part, states, strict=True):
+                    trunk[i] = x[len(x) - lengths[i] :]
+        self._join(parts)
+        return None if self.trunk is None else trunk
+
+    def _read(self, prompts: Sequence[EncodedPrompt], places: Places) -> _Part:
+        """One call of the network on prompts, padded on the left."""
         width = rounded_up(max(len(prompt.token_ids) for prompt in prompts))
         ids = torch.full((len(prompts), width), self._pad_id, dtype=torch.long)
         mask = torch.zeros((len(prompts), width), dtype=torch.long)
@@ -146,31 +134,35 @@ class Decoder:
             ids[i, width - len(prompt.token_ids) :] = torch.tensor(prompt.token_ids)
             mask[i, width - len(prompt.token_ids) :] = 1
         device = self.model.device
-        cache = _roomy_cache(self.model)
+        cache = roomy_cache(self.model)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         call = self._forward(cache, ids.to(device), mask.to(device), positions.to(device))
-        # The prompt ran once; its keys and values now serve all its answers.
-        index = torch.arange(len(prompts)).repeat_interleave(torch.tensor(repeats)).to(device)
-        cache.batch_select_indices(index)
-        mask = mask.to(device)[index]
-        fresh = call.logits[index], call.states[index], mask, mask.sum(-1, keepdim=True)
-        if not len(self):
-            self._cache = cache
-            self.logits, self.states, self.mask, self.positions = fresh
-        else:
-            self._join(cache, *fresh)
-        return call.trunk
+        return _Part(places, cache, call, mask.to(device))
 
-    def _join(self, cache: DynamicCache, logits: Tensor, states: Tensor, mask: Tensor, positions: Tensor) -> None:
-        """Puts the rows of another cache behind its own. Columns in which no row has a token left are dropped."""
-        num_unused = int(self.mask.any(0).int().argmax())
-        for mine, its in zip(self._cache.layers, cache.layers, strict=True):
-            mine.join(its, num_unused)
-        own = self.mask[:, num_unused:]
-        width = max(own.shape[1], mask.shape[1])
-        self.mask = torch.cat([nn.functional.pad(x, (width - x.shape[1], 0)) for x in (own, mask)])
-        self.logits, self.states = torch.cat([self.logits, logits]), torch.cat([self.states, states])
-        self.positions = torch.cat([self.positions, positions])
+    def _join(self, parts: Sequence[_Part]) -> None:
+        """Puts the rows of the parts behind those there are: a prompt ran once, and serves all its answers.
+
+        Columns in which no row has a token left are dropped.
+        """
+        places = [part.places for part in parts]
+        if not self.can_join:
+            (part,) = parts
+            part.cache.batch_select_indices(part.places.of)
+            self._cache, num_unused = part.cache, 0
+        else:
+            num_unused = int(self.mask.any(0).int().argmax()) if len(self) else 0
+            if not len(self):
+                self._cache = roomy_cache(self.model)
+            for i, layer in enumerate(self._cache.layers):
+                layer.join([part.cache.layers[i] for part in parts], places, num_unused)
+        own = self.mask[:, num_unused:] if len(self) else parts[0].mask[:0]
+        width = max(own.shape[1], *(part.mask.shape[1] for part in parts))
+        masks = [nn.functional.pad(x, (width - x.shape[1], 0)) for x in (own, *(part.mask for part in parts))]
+        self.mask = _grown(masks[0], masks[1:], places)
+        positions = [part.mask.sum(-1, keepdim=True) for part in parts]
+        self.positions = _grown(self.positions, positions, places)
+        self.states = _grown(self.states, [part.call.states for part in parts], places)
+        self.logits = _grown(self.logits, [part.call.logits for part in parts], places)
 
     def _forward(self, cache: DynamicCache, ids: Tensor, mask: Tensor, positions: Tensor) -> _Call:
         passed: dict[str, Tensor] = {}

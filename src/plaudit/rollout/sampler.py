@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -25,8 +25,6 @@ from plaudit.text.prompts import EncodedPrompt
 
 # Tokens whose probabilities are summed together before one of them is looked for.
 _BLOCK = 256
-# Tokens of prompts that are read together at least, if there are as many: fewer rows are multiplied more slowly.
-_READ_TOGETHER = 512
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,19 +130,6 @@ class _Answer:
         return EncodedRow((*prompt, *self.tokens), (False,) * len(prompt) + (True,) * len(self.tokens))
 
 
-def _by_length(groups: Sequence[list[_Answer]]) -> Iterator[list[list[_Answer]]]:
-    """Groups whose prompts are about as long, to be read together: what pads the shorter is computed as well."""
-    part, num_tokens = list[list[_Answer]](), 0
-    for group in sorted(groups, key=lambda group: len(group[0].prompt.token_ids)):
-        part.append(group)
-        num_tokens += len(group[0].prompt.token_ids)
-        if num_tokens >= _READ_TOGETHER:
-            yield part
-            part, num_tokens = [], 0
-    if part:
-        yield part
-
-
 class _Decoding:
     """All answers of a call on their way through the decoder, at most `batch_size` at once.
 
@@ -185,13 +170,12 @@ class _Decoding:
             return
         coming = [self._waiting.popleft() for _ in range(min(num_free, len(self._waiting)))]
         groups = [list(group) for _, group in groupby(coming, key=lambda answer: id(answer.prompt))]
-        for part in _by_length(groups) if self._decoder.can_join else [groups]:
-            trunk = self._decoder.add([group[0].prompt for group in part], [len(group) for group in part])
-            if trunk is not None:
-                for states, group in zip(trunk, part, strict=True):
-                    for answer in group:
-                        answer.trunk.append(states[len(states) - len(answer.prompt.token_ids) :])
-            self._rows += [answer for group in part for answer in group]
+        trunk = self._decoder.add([group[0].prompt for group in groups], [len(group) for group in groups])
+        if trunk is not None:
+            for states, group in zip(trunk, groups, strict=True):
+                for answer in group:
+                    answer.trunk.append(states)
+        self._rows += coming
         self._is_read += [False] * len(coming)
 
     def _draw(self, keep_states: bool, ended: Callable[[int], None]) -> Int[Tensor, "B"]:

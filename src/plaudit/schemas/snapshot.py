@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+
 from pydantic import Field, JsonValue
 
-from plaudit.schemas.conversation import Frozen
+from plaudit.schemas.conversation import Frozen, canonical_json
 
 
 class SnapshotFile(Frozen):
@@ -16,8 +19,14 @@ class SnapshotFile(Frozen):
     sha256: str
 
 
+def snapshot_id(files: Iterable[SnapshotFile]) -> str:
+    """The id these files make up: the SHA-256 of the canonical JSON of their sorted names and hashes."""
+    named: list[JsonValue] = [[file.name, file.sha256] for file in sorted(files, key=lambda file: file.name)]
+    return hashlib.sha256(canonical_json(named).encode()).hexdigest()
+
+
 class DatasetSnapshot(Frozen):
-    """`manifest.json` of a snapshot folder. `id` is the hash of the files' hashes, so equal content has equal names."""
+    """`manifest.json` of a snapshot folder. `id` is that of its files (`snapshot_id`), so equal content has equal names."""
 
     id: str
     files: tuple[SnapshotFile, ...]

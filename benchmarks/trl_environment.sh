@@ -1,9 +1,11 @@
 #!/bin/sh
-# Makes TRL's environment beside this file, with the torch and transformers of plaudit's. Prints nothing where it stands.
+# Makes an environment with TRL in FOLDER/.venv, with the torch and transformers of plaudit's. Prints nothing where it stands.
+# Usage: trl_environment.sh FOLDER REQUIREMENT...   such as trl==1.12.0
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-ours="$here/../../.venv/bin/python"
-theirs="$here/.venv"
+ours="$here/../.venv/bin/python"
+theirs="$1/.venv"
+shift
 
 if [ ! -x "$ours" ]; then
     echo "plaudit's own environment is missing: run this by make, in the project's folder" >&2
@@ -11,11 +13,12 @@ if [ ! -x "$ours" ]; then
 fi
 
 # Public versions: a local part such as +cpu names the build, and pip finds the same one again.
-wanted=$("$ours" - <<'PYTHON'
+wanted=$("$ours" - "$@" <<'PYTHON'
+import sys
 from importlib.metadata import version
 
-pinned = " ".join(f"{name}=={version(name).split('+')[0]}" for name in ("torch", "transformers", "tokenizers", "numpy"))
-print(f"trl==1.12.0 {pinned}")
+pinned = [f"{name}=={version(name).split('+')[0]}" for name in ("torch", "transformers", "tokenizers", "numpy")]
+print(" ".join([*sys.argv[1:], *pinned]))
 PYTHON
 )
 if [ "$(cat "$theirs/installed" 2>/dev/null)" != "$wanted" ]; then
