@@ -13,20 +13,27 @@ from pathlib import Path
 
 import pytest
 
+from plaudit.batches.tokens import collated
 from plaudit.cli.main import main
-from plaudit.demo.content import Content, content, questions
+from plaudit.demo.content import Content, content, hidden_utility, questions
 from plaudit.demo.main import HELD_PANEL_FRAC
+from plaudit.demo.settings import DemoConfig
+from plaudit.demo.stages import collected_rankings, policy_of
 from plaudit.formats.native import read
 from plaudit.formats.splits import split_by_prompt
+from plaudit.models.kept import KeptActivations
+from plaudit.models.load import load_codec
 from plaudit.quality.labels import weighed_preferences
 from plaudit.runs import installed_versions
 from plaudit.schemas.conversation import prompt_id
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Ranking
 from plaudit.testing import default_panel
+from plaudit.text.preferences import encoded_groups
+from plaudit.trainers.reward import preference_groups
 
 METHODS = {"PPO", "DPO", "best of 4"}
-STAGES = ["sft", "collect", "reward", "ppo", "dpo", "evaluate"]
+STAGES = ["sft", "collect", "reward", "dpo", "ppo", "evaluate"]
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +134,18 @@ def test_the_panel_ranked_the_training_questions_only(told: Path) -> None:
     assert all(len(record.completions) == 4 for record in rankings if isinstance(record, Ranking))
 
 
+def test_what_the_panels_answers_cost_is_known_to_who_learns_from_them(told: Path, tmp_path: Path) -> None:
+    config, known = DemoConfig(model="tiny", out=str(shutil.copytree(told, tmp_path / "out"))), KeptActivations()
+    asked = content(0, num_held=config.num_held, num_train=config.num_train).train
+    rankings = collected_rankings(config, asked, hidden_utility(), known)
+    codec, trunk = load_codec(config.model_of("sft")), policy_of(config, "sft").branch.trunk
+    encoded, _ = encoded_groups(preference_groups(rankings), codec, max_tokens=512, drop_too_long=False)
+    assert trunk is not None
+    found = known.of(collated([row for group in encoded for row in group.rows], codec.pad_id), trunk.key)
+    # Bytes that are no text are written anew when the text is read.
+    assert sum(states is not None for states in found) > 0.8 * len(found)
+
+
 @pytest.mark.parametrize("stage", ["reward", "dpo"])
 def test_reward_model_and_dpo_learn_what_the_weighed_panel_makes_of_each_pair(
     stage: str, told: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -137,7 +156,7 @@ def test_reward_model_and_dpo_learn_what_the_weighed_panel_makes_of_each_pair(
     (out / "stages.json").write_text(json.dumps(saved), encoding="utf-8")
     given: list[object] = []
 
-    def stopped(config: object, records: list[object]) -> None:
+    def stopped(config: object, records: list[object], **_: object) -> None:
         given.extend(records)
         raise PlauditError("seen enough")
 

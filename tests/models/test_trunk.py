@@ -119,7 +119,7 @@ def test_activations_of_another_trunk_are_not_used(rows: TokenRows) -> None:
 @pytest.mark.parametrize("micro_batch_size", [1, 2, 16])
 def test_activations_do_not_depend_on_the_portions(rows: TokenRows, micro_batch_size: int) -> None:
     trunk = Trunk(tiny_model(num_layers=3).base_model, 2)
-    prepared = trunk.prepared(rows, micro_batch_size)
+    prepared = trunk.prepared(rows, micro_batch_size=micro_batch_size)
     assert prepared.trunk is not None
     assert torch.allclose(prepared.trunk[rows.attention_mask], trunk(rows)[rows.attention_mask], atol=1e-5)
     assert not prepared.trunk.requires_grad

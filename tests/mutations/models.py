@@ -10,6 +10,7 @@ BROKEN = "models/test_broken_folders.py"
 
 PACKING = "batches/test_packing.py"
 TRUNK = "models/test_trunk.py"
+KEPT = "models/test_kept.py"
 
 MUTATIONS = [
     Mutation(
@@ -333,5 +334,47 @@ MUTATIONS = [
         "return place[groups].argsort(stable=True)",
         "return permutation(len(groups), seed, *names)",
         ("trainers/test_minibatches.py",),
+    ),
+    Mutation(
+        "what is known is computed all the same",
+        "models/trunk.py",
+        "if states is None], dtype=torch.long)",
+        "], dtype=torch.long)",
+        (KEPT,),
+    ),
+    Mutation(
+        "other layers' activations count as known",
+        "models/trunk.py",
+        "known.of(rows, self.key)",
+        "known.of(rows, next(iter(known._answers))[0])",
+        (KEPT,),
+    ),
+    Mutation(
+        "a prompt is held with every answer",
+        "models/kept.py",
+        "if name not in self._prompts:",
+        "if True:",
+        (KEPT,),
+    ),
+    Mutation(
+        "kept activations are the rows' own memory",
+        "models/kept.py",
+        "states[start : len(ids)].clone()",
+        "states[start : len(ids)]",
+        (KEPT,),
+    ),
+    Mutation(
+        "a reward model computes what is known",
+        "trainers/reward.py",
+        "micro, config.label_smoothing, known)",
+        "micro, config.label_smoothing)",
+        ("trainers/test_known.py",),
+    ),
+    Mutation(
+        "DPO computes what is known",
+        "trainers/dpo.py",
+        "PreferenceLoss(policy, data, held, config, known)",
+        "PreferenceLoss(policy, data, held, config)",
+        ("trainers/test_known.py",),
     ),
 ]

@@ -30,13 +30,14 @@ from plaudit.evaluation.language import perplexity_of
 from plaudit.evaluation.reward_scorer import RewardModelScorer, quality_on_records
 from plaudit.formats.native import read as read_native
 from plaudit.formats.splits import split_by_prompt
+from plaudit.models.kept import KeptActivations
 from plaudit.models.load import device_for, load_codec
 from plaudit.models.reward import load_reward_model
 from plaudit.quality.labels import Person, weighed_preferences
 from plaudit.runs import PhaseTimer, read_metrics
 from plaudit.runs.memory import give_memory_back, peak_rss_mb
 from plaudit.runs.stages import Stages
-from plaudit.schemas.conversation import prompt_id
+from plaudit.schemas.conversation import Messages, prompt_id
 from plaudit.schemas.feedback import Ranking
 from plaudit.trainers import dpo, ppo, reward, rloo, sft
 
@@ -57,25 +58,11 @@ def run(config: DemoConfig) -> Path:
         "fine-tuning on demonstrations",
         lambda resume: sft.train(replace(config.sft(), resume=resume), texts.learnt),
     )
-    stages.run("collect", "answers, ranked by the panel", lambda _: collected_rankings(config, texts.train, utility))
-    learnt, held = learnt_and_held(config)
-    weighed = weighed_preferences(learnt, seed=config.seed)
-    print(people_line(weighed.people), flush=True)
-    stages.run(
-        "reward",
-        "reward model from the rankings",
-        lambda resume: reward.train(replace(config.reward(), resume=resume), weighed.groups),
-    )
-    prompts = list({prompt_id(record.prompt): record.prompt for record in learnt}.values())
+    prompts, people, held = _from_rankings(config, texts, utility, stages)
     stages.run(
         "ppo",
         "PPO",
         lambda resume: ppo.train(replace(config.ppo(), resume=resume), prompts, demonstrations=texts.anchor),
-    )
-    stages.run(
-        "dpo",
-        "DPO from the same rankings",
-        lambda resume: dpo.train(replace(config.dpo(), resume=resume), weighed.groups),
     )
     stages.run(
         "evaluate",
@@ -89,7 +76,7 @@ def run(config: DemoConfig) -> Path:
         )
     timer = PhaseTimer()
     with timer("figures"):
-        results = _results(config, texts, utility, weighed.people, held, stages)
+        results = _results(config, texts, utility, people, held, stages)
     results = replace(
         results,
         seconds={**results.seconds, **timer.seconds()},
@@ -98,6 +85,31 @@ def run(config: DemoConfig) -> Path:
     page = reported(config, results)
     printed(config, results, page)
     return page
+
+
+def _from_rankings(
+    config: DemoConfig, texts: Content, utility: HiddenUtility, stages: Stages
+) -> tuple[list[Messages], Sequence[Person], list[Ranking]]:
+    """What is learnt from rankings themselves. Returns the prompts ranked, the panel as judged, and the rankings kept back."""
+    # What answering cost need not be paid again by who learns from the answers; a demo gone on with pays it.
+    known = KeptActivations()
+    stages.run(
+        "collect", "answers, ranked by the panel", lambda _: collected_rankings(config, texts.train, utility, known)
+    )
+    learnt, held = learnt_and_held(config)
+    weighed = weighed_preferences(learnt, seed=config.seed)
+    print(people_line(weighed.people), flush=True)
+    stages.run(
+        "reward",
+        "reward model from the rankings",
+        lambda resume: reward.train(replace(config.reward(), resume=resume), weighed.groups, known=known),
+    )
+    stages.run(
+        "dpo",
+        "DPO from the same rankings",
+        lambda resume: dpo.train(replace(config.dpo(), resume=resume), weighed.groups, known=known),
+    )
+    return list({prompt_id(record.prompt): record.prompt for record in learnt}.values()), weighed.people, held
 
 
 def learnt_and_held(config: DemoConfig) -> tuple[list[Ranking], list[Ranking]]:

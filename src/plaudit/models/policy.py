@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from plaudit.algorithms.logprobs import frozen_head_logprobs, shaped_logits, token_logprobs
 from plaudit.batches.tokens import TokenRows, rounded_up
 from plaudit.models.anatomy import layers_of, upper_parts, viewed
+from plaudit.models.kept import KeptActivations
 from plaudit.models.load import Precision, load_causal_lm
 from plaudit.models.logits import PLAIN, LogitShape, check_logits, logit_shape
 from plaudit.models.prefix import new_prefix, prefix_off, prefixes_of
@@ -171,10 +172,10 @@ class PolicyModel(nn.Module):
         self.head: nn.Module = causal_lm.get_output_embeddings()
         self.logit_shape = logit_shape(model.config)
 
-    def prepared(self, rows: TokenRows) -> TokenRows:
-        """The rows with the frozen layers' activations, where there are frozen layers below."""
+    def prepared(self, rows: TokenRows, known: KeptActivations | None = None) -> TokenRows:
+        """The rows with the frozen layers' activations, where there are frozen layers below; those `known` are not computed."""
         trunk = self.branch.trunk
-        return rows if trunk is None else trunk.prepared(rows)
+        return rows if trunk is None else trunk.prepared(rows, known)
 
     def forward(self, rows: TokenRows, temperature: float = 1.0) -> TokenStats:
         return answer_stats(self.branch(rows), self.head, rows, temperature, shape=self.logit_shape, mixed=self.mixed)

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 from plaudit.algorithms.masked import zeroed
 from plaudit.batches.tokens import TokenRows
 from plaudit.models.anatomy import can_split
+from plaudit.models.kept import KeptActivations
 from plaudit.models.load import Precision, load_base_of, load_causal_lm, loading, model_location
 from plaudit.models.policy import TrainLayers, _upper_layers, learning_prefix
 from plaudit.models.prefix import folder_of, is_prefix, load_prefix, prefixes_of, save_prefix
@@ -53,10 +54,10 @@ class RewardModel(nn.Module):
         if train.kind == "lora":
             self.head = classifier.score.modules_to_save[active]
 
-    def prepared(self, rows: TokenRows) -> TokenRows:
-        """The rows with the frozen layers' activations, where there are frozen layers below."""
+    def prepared(self, rows: TokenRows, known: KeptActivations | None = None) -> TokenRows:
+        """The rows with the frozen layers' activations, where there are frozen layers below; those `known` are not computed."""
         trunk = self.branch.trunk
-        return rows if trunk is None else trunk.prepared(rows)
+        return rows if trunk is None else trunk.prepared(rows, known)
 
     def forward(self, rows: TokenRows) -> Float[Tensor, "B"]:
         """The raw score at each row's last token."""

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from plaudit.batches.packing import packed
 from plaudit.batches.tokens import TokenRows
 from plaudit.models.anatomy import can_split, layers_of, part_of, upper_parts
+from plaudit.models.kept import KeptActivations
 from plaudit.schemas.errors import PlauditError
 
 # The attention of models with a prefix, as transformers knows it by name.
@@ -109,18 +110,24 @@ class Trunk:
         return hidden_states(self._lower, rows, mixed=self.mixed)
 
     @torch.no_grad()
-    def prepared(self, rows: TokenRows, micro_batch_size: int = 16) -> TokenRows:
-        """The rows with the activations kept, computed in portions of similar length. Padding may hold anything."""
+    def prepared(self, rows: TokenRows, known: KeptActivations | None = None, micro_batch_size: int = 16) -> TokenRows:
+        """The rows with the activations in them: those that are `known`, the others computed in portions of similar length.
+
+        Padding may hold anything.
+        """
         if rows.trunk_key == self.key:
             return rows
-        kept: Tensor | None = None
-        for part in rows.micro_batches(micro_batch_size):
+        shape = (*rows.token_ids.shape, int(self._lower.config.hidden_size))
+        filled = torch.zeros(shape, dtype=self._lower.dtype, device=rows.token_ids.device)
+        found = [None] * len(rows) if known is None else known.of(rows, self.key)
+        for row, states in enumerate(found):
+            if states is not None:
+                filled[row, : len(states)] = states
+        unknown = torch.tensor([row for row, states in enumerate(found) if states is None], dtype=torch.long)
+        for part in rows.micro_batches(micro_batch_size, unknown) if len(unknown) else ():
             states = hidden_states(self._lower, rows.select(part), mixed=self.mixed)
-            if kept is None:
-                kept = states.new_zeros((*rows.token_ids.shape, states.shape[-1]))
-            kept[part, : states.shape[1]] = states
-        assert kept is not None
-        return rows.with_trunk(kept, self.key)
+            filled[part, : states.shape[1]] = states
+        return rows.with_trunk(filled, self.key)
 
 
 class Branch(nn.Module):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from plaudit.algorithms.preference import dpo_logits, soft_label_cross_entropy
 from plaudit.batches.preferences import PreferenceRows
 from plaudit.batches.tokens import TokenRows
+from plaudit.models.kept import KeptActivations
 from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import PolicyModel, Reference, TrainLayers, load_policy
 from plaudit.models.save import save_policy
@@ -91,17 +92,24 @@ class PreferenceLoss:
     """DPO's loss over all pairs of a prompt, each answer run once. The reference ran once, before training."""
 
     def __init__(
-        self, policy: PolicyModel, data: PreferenceRows, held: PreferenceRows | None, config: DPOConfig
+        self,
+        policy: PolicyModel,
+        data: PreferenceRows,
+        held: PreferenceRows | None,
+        config: DPOConfig,
+        known: KeptActivations | None = None,
     ) -> None:
         self._policy, self._config = policy, config
         self.portions = Portions(config.epochs.micro_batch_size)
         reference = policy.reference()
-        self._data = self._with_reference(reference, data)
-        self._held = None if held is None else self._with_reference(reference, held)
+        self._data = self._with_reference(reference, data, known)
+        self._held = None if held is None else self._with_reference(reference, held, known)
 
-    def _with_reference(self, reference: Reference, data: PreferenceRows) -> PreferenceRows:
+    def _with_reference(
+        self, reference: Reference, data: PreferenceRows, known: KeptActivations | None
+    ) -> PreferenceRows:
         data = data.to(device_for(self._config.device))
-        rows = self._policy.prepared(data.rows)
+        rows = self._policy.prepared(data.rows, known)
         return data.with_rows(rows, answer_logprobs(reference, rows, self.portions.size))
 
     @property
@@ -153,8 +161,16 @@ def _share(num_right: float, data: PreferenceRows) -> float:
     return num_right / strict if strict else math.nan
 
 
-def train(config: DPOConfig, records: Sequence[Ranking | Comparison | PreferenceGroup]) -> DPOResult:
-    """Trains `config.model` on the records by DPO; the model is written to `<out>/model`."""
+def train(
+    config: DPOConfig,
+    records: Sequence[Ranking | Comparison | PreferenceGroup],
+    *,
+    known: KeptActivations | None = None,
+) -> DPOResult:
+    """Trains `config.model` on the records by DPO; the model is written to `<out>/model`.
+
+    `known` are the frozen layers' activations of answers as they were sampled, which need not be computed again.
+    """
     codec = load_codec(config.model)
     given = preference_groups(records)
     encoded, groups = encoded_groups(given, codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long)
@@ -174,7 +190,7 @@ def train(config: DPOConfig, records: Sequence[Ranking | Comparison | Preference
     with run:
         run.log(f"{len(groups)} prompts, {len(data.targets)} training pairs")
         say_left_out("prompts", unused_groups(given, groups, config.max_tokens), told(run))
-        objective = PreferenceLoss(policy, data, held, config)
+        objective = PreferenceLoss(policy, data, held, config, known)
         fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
         folder = run.path / "model"
         save_policy(

@@ -19,6 +19,7 @@ from plaudit.algorithms.preference import ranking_loss
 from plaudit.batches.preferences import EncodedGroup, PreferenceRows, collated_groups
 from plaudit.batches.tokens import TokenRows
 from plaudit.evaluation.reward_quality import JudgedPairs, RewardQuality, reward_quality
+from plaudit.models.kept import KeptActivations
 from plaudit.models.load import Precision, device_for, load_codec
 from plaudit.models.policy import TrainLayers, load_frozen_policy
 from plaudit.models.reward import RewardModel, new_reward_model
@@ -110,15 +111,21 @@ class RankingLoss:
     """InstructGPT's loss: all pairs of a prompt in one batch, each answer encoded once."""
 
     def __init__(
-        self, model: RewardModel, data: PreferenceRows, held: PreferenceRows | None, micro: int, smoothing: float
+        self,
+        model: RewardModel,
+        data: PreferenceRows,
+        held: PreferenceRows | None,
+        micro: int,
+        smoothing: float,
+        known: KeptActivations | None = None,
     ) -> None:
         self._model, self.portions, self._smoothing = model, Portions(micro), smoothing
-        self._data = self._prepared(data)
-        self._held = None if held is None else self._prepared(held)
+        self._data = self._prepared(data, known)
+        self._held = None if held is None else self._prepared(held, known)
 
-    def _prepared(self, data: PreferenceRows) -> PreferenceRows:
+    def _prepared(self, data: PreferenceRows, known: KeptActivations | None) -> PreferenceRows:
         data = data.to(self._model.head.weight.device)
-        return data.with_rows(self._model.prepared(data.rows))
+        return data.with_rows(self._model.prepared(data.rows, known))
 
     @property
     def num_items(self) -> int:
@@ -200,8 +207,16 @@ def split_groups(
     return collated_groups(learnt, pad_id), collated_groups(held, pad_id) if held else None, held_groups
 
 
-def train(config: RewardConfig, records: Sequence[Ranking | Comparison | PreferenceGroup]) -> RewardResult:
-    """Fits a reward model to the records, normalises it, and writes it to `<out>/model`."""
+def train(
+    config: RewardConfig,
+    records: Sequence[Ranking | Comparison | PreferenceGroup],
+    *,
+    known: KeptActivations | None = None,
+) -> RewardResult:
+    """Fits a reward model to the records, normalises it, and writes it to `<out>/model`.
+
+    `known` are the frozen layers' activations of answers as they were sampled, which need not be computed again.
+    """
     codec = load_codec(config.model)
     given = preference_groups(records)
     encoded, groups = encoded_groups(given, codec, max_tokens=config.max_tokens, drop_too_long=config.drop_too_long)
@@ -231,7 +246,7 @@ def train(config: RewardConfig, records: Sequence[Ranking | Comparison | Prefere
         say_left_out("prompts", unused_groups(given, groups, config.max_tokens), say)
         say_left_out("prompts of the normalisation", {"no room for an answer in the model's context": no_room}, say)
         micro = config.epochs.micro_batch_size
-        objective = RankingLoss(model, data, held, micro, config.label_smoothing)
+        objective = RankingLoss(model, data, held, micro, config.label_smoothing, known)
         fitted = fit(objective, config.epochs, config.optimiser, run, seed=config.seed, resume=config.resume)
         scored = partial(_scored, model, objective.portions, say)
         if config.normalise_on != "none":
