@@ -136,6 +136,19 @@ def test_a_wrong_file_is_named_with_key_and_expectation(tmp_path: Path, text: st
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--length", "nan"), "--length must be a finite number, got nan"),
+        (("--length=inf",), "--length must be a finite number, got inf"),
+        (("--paint.gloss", "-inf"), "--paint.gloss must be a finite number, got -inf"),
+    ],
+)
+def test_no_setting_is_nan_or_infinite(words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(PlauditError, match=message):
+        boat("--plan", "p", *words)
+
+
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(PlauditError, match=r"--config nope.toml cannot be read: No such file"):
         boat("--plan", "p", "--config", "nope.toml")

@@ -74,6 +74,18 @@ def test_weights_that_were_copied_in_part(folder: Path, scorer: Path, damage: Ca
         assert message.endswith("get it anew")
 
 
+def test_a_config_that_asks_for_layers_that_are_not_there(folder: Path, scorer: Path) -> None:
+    for path, load in ((folder, load_causal_lm), (scorer, lambda name: load_reward_model(name, ALL))):
+        settings = json.loads((path / "config.json").read_text())
+        more = {"num_hidden_layers": 3, "layer_types": None}
+        (path / "config.json").write_text(json.dumps(settings | more))
+        message = refused(lambda load=load, path=path: load(str(path)))  # type: ignore[misc]
+        assert (
+            f"model {str(path)!r} could not be loaded: its files lack 9 of the weights that its config.json" in message
+        )
+        assert "among them model.layers.2." in message
+
+
 def test_a_config_that_belongs_to_other_weights(folder: Path, scorer: Path) -> None:
     for path, load in ((folder, load_causal_lm), (scorer, lambda name: load_reward_model(name, ALL))):
         settings = json.loads((path / "config.json").read_text())

@@ -193,7 +193,9 @@ def test_a_folder_that_holds_no_reward_model_is_refused(tmp_path: Path) -> None:
 
 def test_a_language_model_is_no_reward_model(tmp_path: Path) -> None:
     tiny_model().save_pretrained(tmp_path)
-    with pytest.raises(PlauditError, match="has 2 outputs; a reward model has one"):
+    with pytest.raises(
+        PlauditError, match=r"is no reward model: its files hold no `score` head, .* with `plaudit reward`"
+    ):
         load_reward_model(str(tmp_path), UPPER)
 
 

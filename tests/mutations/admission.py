@@ -112,4 +112,18 @@ MUTATIONS = [
         "((logits > 0) == (part.targets > 0.5)).float()",
         (DPO,),
     ),
+    Mutation(
+        "weights that no file holds are drawn at random",
+        "models/load.py",
+        "    if missing:\n",
+        "    if False:\n",
+        ("models/test_broken_folders.py",),
+    ),
+    Mutation(
+        "a setting may be nan",
+        "cli/settings.py",
+        "if isinstance(value, float) and not math.isfinite(value):",
+        "if False:",
+        ("cli/test_settings.py",),
+    ),
 ]

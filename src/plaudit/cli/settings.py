@@ -7,6 +7,7 @@ settings is judged on their final values.
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, make_dataclass
@@ -169,16 +170,23 @@ def _twin(name: str, doc: str | None, settings: Sequence[Setting], values: Value
     return cast("DataclassInstance", twin(**arguments))
 
 
-def _built(config: type[C], values: Values, *, resume: bool = False) -> C:
+def _finite(name: str, value: object) -> object:
+    """Itself; no setting is meant to be nan or infinite, and comparisons with nan let everything pass."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise PlauditError(f"{_flag(name)} must be a finite number, got {value}")
+    return value
+
+
+def _built(config: type[C], values: Values, *, resume: bool = False, table: str = "") -> C:
     """The dataclass with these values, nested configs first; each judges its own in `__post_init__`."""
     hints = get_type_hints(config)
     arguments: Values = {}
     for field in fields(config):
         hint = hints[field.name]
         if not (isinstance(hint, type) and is_dataclass(hint)):
-            arguments[field.name] = values[field.name]
+            arguments[field.name] = _finite(table + field.name, values[field.name])
         elif field.name == TOP:
             arguments[field.name] = _built(hint, values | {BY_FOLDER: resume})
         else:
-            arguments[field.name] = _built(hint, cast(Values, values[field.name]))
+            arguments[field.name] = _built(hint, cast(Values, values[field.name]), table=f"{table}{field.name}.")
     return config(**arguments)

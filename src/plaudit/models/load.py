@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -141,6 +142,22 @@ def needed_by(adapter: str) -> Iterator[None]:
         raise PlauditError(f"{adapter!r} is an adapter, and the model below it cannot be had: {error}") from error
 
 
+def from_files(architecture: type, location: str, **settings: object) -> tuple[PreTrainedModel, list[str]]:
+    """The model, and which weights its config asks for that no file holds: transformers drew them at random."""
+    load: Callable[..., Any] = architecture.from_pretrained  # type: ignore[attr-defined]
+    model, found = load(location, output_loading_info=True, **settings)
+    return model, sorted(found["missing_keys"])
+
+
+def check_whole(what: str, missing: Sequence[str]) -> None:
+    """Raises PlauditError where weights are missing."""
+    if missing:
+        raise PlauditError(
+            f"{what} could not be loaded: its files lack {len(missing)} of the weights that its config.json asks for, among "
+            f"them {missing[0]}: get them anew, or mend the config"
+        )
+
+
 def load_causal_lm(
     name: str, *, precision: Precision = Precision.FLOAT32, device: torch.device | None = None
 ) -> PreTrainedModel:
@@ -158,7 +175,8 @@ def load_causal_lm(
             model = _adapted(name, precision)
         else:
             location, extra = model_location(name)
-            model = AutoModelForCausalLM.from_pretrained(location, dtype=precision.dtype, **extra)
+            model, missing = from_files(AutoModelForCausalLM, location, dtype=precision.dtype, **extra)
+            check_whole(f"model {name!r}", missing)
             if "gguf_file" in extra:
                 model = _saveable(model)
     model.eval()

@@ -16,7 +16,15 @@ from plaudit.algorithms.masked import zeroed
 from plaudit.batches.tokens import TokenRows
 from plaudit.models.anatomy import can_split
 from plaudit.models.kept import KeptActivations
-from plaudit.models.load import Precision, load_base_of, load_causal_lm, loading, model_location
+from plaudit.models.load import (
+    Precision,
+    check_whole,
+    from_files,
+    load_base_of,
+    load_causal_lm,
+    loading,
+    model_location,
+)
 from plaudit.models.policy import TrainLayers, _upper_layers, learning_prefix
 from plaudit.models.prefix import folder_of, is_prefix, load_prefix, prefixes_of, save_prefix
 from plaudit.models.trunk import Branch, Trunk, trunk_of
@@ -151,17 +159,24 @@ def load_reward_model(
     Of `train`, which is the policy's, the number of upper layers counts: those below can be shared with a policy. A model
     that cannot be split there, or has no layers below them, stays whole.
     """
+    missing: list[str] = []
     with loading(f"reward model {folder!r}"):
         if is_prefix(folder):
             model = _with_saved_prefix(folder, precision)
         else:
             location, _ = model_location(folder, "reward model", "a folder that `plaudit reward` wrote, or a hub id")
-            model = AutoModelForSequenceClassification.from_pretrained(location, dtype=precision.dtype)
+            model, missing = from_files(AutoModelForSequenceClassification, location, dtype=precision.dtype)
     if "score" not in dict(model.named_children()):
         raise PlauditError(
             f"reward model {folder!r}: a {model.config.model_type!r} model has no `score` head on a language model's last "
             "state, which is what plaudit reads: train one with `plaudit reward`"
         )
+    if "score.weight" in missing:
+        raise PlauditError(
+            f"{folder!r} is no reward model: its files hold no `score` head, as a language model's do not: train one with "
+            "`plaudit reward`"
+        )
+    check_whole(f"reward model {folder!r}", missing)
     if model.config.num_labels != 1:
         raise PlauditError(
             f"{folder!r} has {model.config.num_labels} outputs; a reward model has one (num_labels=1): train one with "
