@@ -22,7 +22,6 @@ EVERY_WAY = [
 ]
 every_way = pytest.mark.parametrize("train", EVERY_WAY, ids=["all", "upper 1", "upper 2", "lora"])
 # GPT-2 writes its linear layers as Conv1D; peft says that it noticed.
-conv1d = pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserWarning")
 
 
 def gpt2(dropout: float = 0.0) -> PreTrainedModel:
@@ -185,7 +184,6 @@ def test_an_architecture_that_cannot_be_split_learns_all_the_same(rows: TokenRow
     assert not torch.equal(policy(rows).logprobs, before)
 
 
-@conv1d
 @pytest.mark.parametrize("train", [EVERY_WAY[0], EVERY_WAY[3]], ids=["all", "lora"])
 def test_dropout_is_off_while_training(rows: TokenRows, train: TrainLayers, tmp_path: Path) -> None:
     gpt2(dropout=0.5).save_pretrained(tmp_path)

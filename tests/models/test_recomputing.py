@@ -18,7 +18,7 @@ from plaudit.models.tiny import tiny_model
 from plaudit.models.trunk import Branch, recomputing
 from plaudit.models.value import ValueModel
 from plaudit.schemas.errors import PlauditError
-from tests.models.test_policy import EVERY_WAY, conv1d, every_way, gpt2
+from tests.models.test_policy import EVERY_WAY, every_way, gpt2
 
 WIDTH = 64
 # A layer of the tiny model keeps some twenty hidden states for the backward pass, and far more than this many inputs.
@@ -76,7 +76,7 @@ def times_run(module: nn.Module, work: Callable[[], object]) -> int:
 
 
 @every_way
-@pytest.mark.parametrize("make", [tiny_model, pytest.param(gpt2, marks=conv1d)])
+@pytest.mark.parametrize("make", [tiny_model, gpt2])
 def test_a_policys_numbers_and_gradients_are_the_same(
     rows: TokenRows, train: TrainLayers, make: Callable[[], PreTrainedModel]
 ) -> None:

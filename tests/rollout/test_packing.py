@@ -91,7 +91,6 @@ def packings(monkeypatch: pytest.MonkeyPatch) -> list[nn.Linear]:
     return found
 
 
-@pytest.mark.filterwarnings("ignore:fan_in_fan_out")
 @pytest.mark.parametrize("train", [TrainLayers(num_upper=1), TrainLayers(kind="lora")], ids=["upper", "lora"])
 @pytest.mark.parametrize("architecture", sorted(SPLITTABLE))
 def test_sampler_and_learner_agree(architecture: str, train: TrainLayers, packings: list[nn.Linear]) -> None:

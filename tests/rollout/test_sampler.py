@@ -273,7 +273,6 @@ def test_dropout_is_off_while_sampling_and_the_mode_stays(training: bool) -> Non
     assert not any(parameter.grad is not None for parameter in model.parameters())
 
 
-@pytest.mark.filterwarnings("ignore:fan_in_fan_out is set to False:UserWarning")
 def test_sampling_from_an_adapted_model_leaves_its_dropout_off() -> None:
     policy = PolicyModel(random_model("gpt2", dropout=0.5), TrainLayers(kind="lora"))
     rows = sample(policy.full).rows

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from plaudit.algorithms.logprobs import frozen_head_logprobs, shaped_logits, token_logprobs
 from plaudit.batches.tokens import TokenRows, rounded_up
@@ -160,7 +161,7 @@ class PolicyModel(nn.Module):
         trunk = trunk_of(model, train.upper, mixed=mixed)
         self._has_new_prefix = train.kind == "prefix" and not prefixes_of(model)
         if train.kind == "lora":
-            model = _with_lora(model, train)
+            model = with_lora(model, train, "CAUSAL_LM")
         elif train.kind == "prefix":
             learning_prefix(model, train)
         elif train.kind == "upper":
@@ -318,11 +319,20 @@ def learning_prefix(model: PreTrainedModel, train: TrainLayers) -> None:
         prefix.requires_grad_(True)
 
 
-def _with_lora(model: PreTrainedModel, train: TrainLayers) -> PreTrainedModel:
+def with_lora(
+    model: PreTrainedModel, train: TrainLayers, task_type: str, modules_to_save: list[str] | None = None
+) -> PreTrainedModel:
+    """The model with new adapters in every layer; `modules_to_save` learn whole and are saved with them."""
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
-        r=train.lora_rank, lora_alpha=train.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=train.lora_rank,
+        lora_alpha=train.lora_alpha,
+        target_modules="all-linear",
+        task_type=task_type,
+        modules_to_save=modules_to_save,
+        # GPT-2's layers keep their matrices the other way round.
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -25,7 +25,7 @@ from plaudit.models.load import (
     loading,
     model_location,
 )
-from plaudit.models.policy import TrainLayers, _upper_layers, learning_prefix
+from plaudit.models.policy import TrainLayers, _upper_layers, learning_prefix, with_lora
 from plaudit.models.prefix import folder_of, is_prefix, load_prefix, prefixes_of, save_prefix
 from plaudit.models.trunk import Branch, Trunk, trunk_of
 from plaudit.schemas.errors import PlauditError
@@ -43,7 +43,7 @@ class RewardModel(nn.Module):
         super().__init__()
         self.mixed = mixed
         if train.kind == "lora":
-            model = _with_lora(model, train)
+            model = with_lora(model, train, "SEQ_CLS", modules_to_save=["score"])
             classifier = model.get_base_model()
         else:
             classifier = model
@@ -219,19 +219,3 @@ def _with_saved_prefix(name: str, precision: Precision) -> PreTrainedModel:
     with torch.no_grad():
         model.score.weight.copy_(others[_SCORE])
     return model
-
-
-def _with_lora(model: PreTrainedModel, train: TrainLayers) -> PreTrainedModel:
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(
-        r=train.lora_rank,
-        lora_alpha=train.lora_alpha,
-        target_modules="all-linear",
-        task_type="SEQ_CLS",
-        modules_to_save=["score"],
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        adapted: PreTrainedModel = get_peft_model(model, config)
-    return adapted.eval()
