@@ -79,7 +79,12 @@ class _FrozenHead(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         logits = _wide(shaped_logits(torch.nn.functional.linear(states, weight, bias), scale, softcap))
         # As `token_logprobs` computes them, to the last bit: a policy and its frozen copy are equal before the first update.
-        logprobs = torch.log_softmax(logits / temperature, dim=-1)
+        # In place where nothing asks for the logits again: each of these tensors is as large as all the rest of a step.
+        tempered = logits.div_(temperature) if softcap is None else logits / temperature
+        logprobs = torch.log_softmax(tempered, dim=-1)
+        del tempered
+        if softcap is None:
+            del logits
         chosen = logprobs.gather(-1, token_ids[:, None]).squeeze(-1)
         probabilities = logprobs.exp()
         entropy = -logprobs.mul_(probabilities).sum(-1)

@@ -211,5 +211,7 @@ def _training_bytes(size: ModelSize, train: TrainLayers, num_tokens: int) -> flo
     # Of every layer its input, and of the one that runs again in the backward pass all.
     states = layers + _STATES_A_LAYER if train.gradient_checkpointing else layers * _STATES_A_LAYER
     activations = num_tokens * states * size.width * _FLOAT
-    logits = min(HEAD_CHUNK, num_tokens) * (size.head_parameters / size.width) * _LOGIT_COPIES * _FLOAT
+    # A head that learns keeps one tensor of them all for its backward pass.
+    positions = min(HEAD_CHUNK, num_tokens) * _LOGIT_COPIES + (num_tokens if train.kind == "all" else 0)
+    logits = positions * (size.head_parameters / size.width) * _FLOAT
     return _RUNTIME_BYTES + weights + learning + activations + logits

@@ -24,8 +24,9 @@ from plaudit.models.prefix import new_prefix, prefix_off, prefixes_of
 from plaudit.models.trunk import Branch, arithmetic, check_num_upper, trunk_of
 from plaudit.schemas.errors import PlauditError
 
-# Rows of the language-model head computed at once: bounds the [rows, vocabulary] tensor whatever the batch.
-HEAD_CHUNK = 2048
+# Rows of the language-model head computed at once: bounds the [rows, vocabulary] tensors whatever the batch. Enough for the
+# head to be multiplied as fast as by more.
+HEAD_CHUNK = 512
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
