@@ -61,7 +61,8 @@ def test_fine_tuning_by_hand() -> None:
     found = sft_forecast(SFTConfig(), SIZE, RATES, num_demonstrations=2, num_tokens=10)
     layers = 20 * 4 * (200 + 4 * 10 * 10)
     assert found.seconds == pytest.approx(3 * 3 * (layers + 20 * 120) / (1000 * EFFICIENCY) + 3 * 460 * 36 / 5000)
-    # Weights, gradient and two moments; 8 rows of 10 tokens through 4 layers; 80 rows of 6 logits, thrice and once more for the head that learns.
+    # Weights, gradient and two moments; 8 rows of 10 tokens through 4 layers; 80 rows of 6 logits, thrice, and once more
+    # for the head that learns.
     memory = 4 * (4 * 460 + 80 * 4 * 20 * 10 + 80 * 6 * 4)
     assert found.bytes - 0.6e9 == pytest.approx(memory)
 
