@@ -102,14 +102,14 @@ MUTATIONS = [
     Mutation(
         "the reward model takes everybody at their word",
         "demo/main.py",
-        "reward.train(replace(config.reward(), resume=resume), weighed.groups)",
+        "reward.train(replace(config.reward(), resume=resume), weighed.groups, known=known)",
         "reward.train(replace(config.reward(), resume=resume), learnt)",
         (WHOLE,),
     ),
     Mutation(
         "DPO takes everybody at their word",
         "demo/main.py",
-        "dpo.train(replace(config.dpo(), resume=resume), weighed.groups)",
+        "dpo.train(replace(config.dpo(), resume=resume), weighed.groups, known=known)",
         "dpo.train(replace(config.dpo(), resume=resume), learnt)",
         (WHOLE,),
     ),

@@ -214,7 +214,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a full cache loses its tokens",
-        "rollout/decoding.py",
+        "rollout/cache.py",
         "    buffer[:, :, : x.shape[2]] = x\n",
         "    buffer[:, :, : x.shape[2]] = 0\n",
         (SAMPLER,),
