@@ -6,7 +6,6 @@ import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from plaudit.models.load import device_for, load_codec
 from plaudit.models.policy import PolicyModel, TrainLayers, load_frozen_policy
 from plaudit.rewards.textual import completions_by_prompt
 from plaudit.rollout.sampler import sampled
-from plaudit.runs import spawn_seed
+from plaudit.runs import read_metrics, spawn_seed
 from plaudit.schemas.conversation import Messages
 from plaudit.text.prompts import TooLong, encoded_prompts
 
@@ -71,12 +70,12 @@ def _task(demo: DemoConfig, out: Path, train: Sequence[Messages]) -> Task:
     )
 
 
-def _looked_at(demo: DemoConfig, task: Task, held: Sequence[Messages]) -> list[dict[str, Any]]:
+def _looked_at(demo: DemoConfig, task: Task, held: Sequence[Messages]) -> list[dict[str, float]]:
     """The steps, with what the monitor says of plaudit's: win rate by the utility, KL to the fine-tuned model."""
     judge, sft = ScoreJudge(hidden_utility()), _policy(demo, task.model)
     first = completions_by_prompt(_answers(demo, sft, held), NUM_ANSWERS)
     seen = Path(task.out) / "metrics.jsonl"
-    rows = [json.loads(line) for line in seen.read_text(encoding="utf-8").splitlines()] if seen.exists() else []
+    rows = read_metrics(seen) if seen.exists() else []
     for step in task.done()[len(rows) :]:
         checkpoint = task.checkpoint(step["step"])
         found = {}

@@ -141,7 +141,7 @@ def test_what_the_panels_answers_cost_is_known_to_who_learns_from_them(told: Pat
     codec, trunk = load_codec(config.model_of("sft")), policy_of(config, "sft").branch.trunk
     encoded, _ = encoded_groups(preference_groups(rankings), codec, max_tokens=512, drop_too_long=False)
     assert trunk is not None
-    found = known.of(collated([row for group in encoded for row in group.rows], codec.pad_id), trunk.key)
+    found = list(known.of(collated([row for group in encoded for row in group.rows], codec.pad_id), trunk.key))
     # Bytes that are no text are written anew when the text is read.
     assert sum(states is not None for states in found) > 0.8 * len(found)
 

@@ -338,15 +338,15 @@ MUTATIONS = [
     Mutation(
         "what is known is computed all the same",
         "models/trunk.py",
-        "if states is None], dtype=torch.long)",
-        "], dtype=torch.long)",
+        "            if states is None:\n                unknown.append(row)\n            else:\n",
+        "            unknown.append(row)\n            if states is not None:\n",
         (KEPT,),
     ),
     Mutation(
         "other layers' activations count as known",
         "models/trunk.py",
-        "known.of(rows, self.key)",
-        "known.of(rows, next(iter(known._answers))[0])",
+        ".of(rows, self.key)",
+        ".of(rows, next(iter(known._answers))[0] if known else self.key)",
         (KEPT,),
     ),
     Mutation(

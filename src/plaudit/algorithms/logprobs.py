@@ -79,19 +79,16 @@ class _FrozenHead(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         logits = _wide(shaped_logits(torch.nn.functional.linear(states, weight, bias), scale, softcap))
         # As `token_logprobs` computes them, to the last bit: a policy and its frozen copy are equal before the first update.
-        # In place where nothing asks for the logits again: each of these tensors is as large as all the rest of a step.
-        tempered = logits.div_(temperature) if softcap is None else logits / temperature
-        logprobs = torch.log_softmax(tempered, dim=-1)
-        del tempered
-        if softcap is None:
-            del logits
+        # In place, and let go of: each of these tensors is as large as all the rest of a step.
+        slopes = 1.0 - (logits / softcap) ** 2 if with_gradient and softcap is not None else None
+        logprobs = torch.log_softmax(logits.div_(temperature), dim=-1)
+        del logits
         chosen = logprobs.gather(-1, token_ids[:, None]).squeeze(-1)
         probabilities = logprobs.exp()
         entropy = -logprobs.mul_(probabilities).sum(-1)
         if with_gradient:
             chosen_row = weight[token_ids]
-            if softcap is not None:
-                slopes = 1.0 - (logits / softcap) ** 2
+            if slopes is not None:
                 chosen_row = slopes.gather(-1, token_ids[:, None]) * chosen_row
                 probabilities = probabilities * slopes
             gradient = _wide(chosen_row - probabilities.to(weight.dtype) @ weight) / temperature

@@ -22,7 +22,7 @@ from plaudit.models.load import load_codec
 from plaudit.models.policy import TrainLayers
 from plaudit.models.reward import load_reward_model
 from plaudit.rewards import FunctionScorer, Scorer, TextualScorer
-from plaudit.schemas.conversation import Messages, prompt_id
+from plaudit.schemas.conversation import Messages, prompt_id, unique_prompts
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import AnyRecord, Document
 from plaudit.schemas.protocols import Interlocutor
@@ -135,8 +135,8 @@ class ScoredTrainingCommand(TrainingCommand):
 
 def prompts_of(records: Sequence[AnyRecord]) -> list[Messages]:
     """Every prompt of the records once, in order; an answer that stands with it is not looked at."""
-    found = {prompt_id(record.prompt): record.prompt for record in records if not isinstance(record, Document)}
-    return [prompt for prompt in found.values() if prompt]
+    found = unique_prompts(record.prompt for record in records if not isinstance(record, Document))
+    return [prompt for prompt in found if prompt]
 
 
 def checked_prompts(records: Records, file: Path) -> list[Messages]:

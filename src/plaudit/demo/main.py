@@ -37,7 +37,7 @@ from plaudit.quality.labels import Person, weighed_preferences
 from plaudit.runs import PhaseTimer, read_metrics
 from plaudit.runs.memory import give_memory_back, peak_rss_mb
 from plaudit.runs.stages import Stages
-from plaudit.schemas.conversation import Messages, prompt_id
+from plaudit.schemas.conversation import Messages, prompt_id, unique_prompts
 from plaudit.schemas.feedback import Ranking
 from plaudit.trainers import dpo, ppo, reward, rloo, sft
 
@@ -109,7 +109,7 @@ def _from_rankings(
         "DPO from the same rankings",
         lambda resume: dpo.train(replace(config.dpo(), resume=resume), weighed.groups, known=known),
     )
-    return list({prompt_id(record.prompt): record.prompt for record in learnt}.values()), weighed.people, held
+    return unique_prompts(record.prompt for record in learnt), weighed.people, held
 
 
 def learnt_and_held(config: DemoConfig) -> tuple[list[Ranking], list[Ranking]]:

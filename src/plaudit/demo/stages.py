@@ -51,11 +51,12 @@ def _rollouts_of(
     codec = load_codec(config.model_of(stage))
     prompts, _ = encoded_prompts([q.prompt for q in questions], codec, max_tokens=512, too_long=TooLong.REFUSE)
     with Progress(f"{purpose}: answers", total=len(prompts) * num_answers) as progress:
-        for i in range(0, len(prompts), at_once or len(prompts)):
+        num = at_once or len(prompts)
+        for i in range(0, len(prompts), num):
             yield sampled(
                 policy.sampler(),
                 codec,
-                prompts[i : i + (at_once or len(prompts))],
+                prompts[i : i + num],
                 config.sampling,
                 num_answers=num_answers,
                 seed=spawn_seed(config.seed, "answers", purpose),

@@ -35,7 +35,7 @@ from plaudit.models.reward import load_reward_model
 from plaudit.rewards.textual import completions_by_prompt
 from plaudit.rollout.sampler import Sampling, sampled
 from plaudit.runs import PhaseTimer, Progress, RunDirectory, installed_versions, peak_rss_mb, spawn_seed
-from plaudit.schemas.conversation import Messages, prompt_id
+from plaudit.schemas.conversation import Messages, prompt_id, unique_prompts
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison, Demonstration, Ranking
 from plaudit.schemas.protocols import TextScorer
@@ -139,7 +139,7 @@ def evaluate(
     some of these very answers, which calibrate another judge; `demonstrations` give the perplexities; `scorer` replaces
     the judge of the config. A prompt that stands twice counts once. Raises PlauditError where any was trained on.
     """
-    unique = list({prompt_id(prompt): prompt for prompt in prompts}.values())
+    unique = unique_prompts(prompts)
     check_unseen(unique, trained_prompt_ids)
     check_unseen([record.prompt for record in (*records, *people)], trained_prompt_ids, "people's verdicts")
     check_unseen([record.prompt for record in demonstrations], trained_prompt_ids, "demonstrations")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -32,10 +32,11 @@ class KeptActivations:
                 self._prompts[name] = states[:start].clone()
             self._answers[rows.trunk_key, ids] = self._prompts[name], states[start : len(ids)].clone()
 
-    def of(self, rows: TokenRows, key: str) -> list[Float[Tensor, "T D"] | None]:
-        """The activations of the layers `key` at each row's tokens; None for rows that are not known."""
-        found = (self._answers.get((key, ids)) for ids in _ids(rows))
-        return [None if parts is None else torch.cat(parts) for parts in found]
+    def of(self, rows: TokenRows, key: str) -> Iterator[Float[Tensor, "T D"] | None]:
+        """The activations of the layers `key` at each row's tokens, one after the other; None for rows that are not known."""
+        for ids in _ids(rows):
+            parts = self._answers.get((key, ids))
+            yield None if parts is None else torch.cat(parts)
 
 
 def _ids(rows: TokenRows) -> Sequence[tuple[int, ...]]:

@@ -119,12 +119,13 @@ class Trunk:
             return rows
         shape = (*rows.token_ids.shape, int(self._lower.config.hidden_size))
         filled = torch.zeros(shape, dtype=self._lower.dtype, device=rows.token_ids.device)
-        found = [None] * len(rows) if known is None else known.of(rows, self.key)
-        for row, states in enumerate(found):
-            if states is not None:
+        unknown = []
+        for row, states in enumerate((known or KeptActivations()).of(rows, self.key)):
+            if states is None:
+                unknown.append(row)
+            else:
                 filled[row, : len(states)] = states
-        unknown = torch.tensor([row for row, states in enumerate(found) if states is None], dtype=torch.long)
-        for part in rows.micro_batches(micro_batch_size, unknown) if len(unknown) else ():
+        for part in rows.micro_batches(micro_batch_size, torch.tensor(unknown)) if unknown else ():
             states = hidden_states(self._lower, rows.select(part), mixed=self.mixed)
             filled[part, : states.shape[1]] = states
         return rows.with_trunk(filled, self.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -100,3 +100,8 @@ def prompt_id(prompt: Sequence[Message]) -> str:
 def row_id(row: JsonValue, ordinal: int) -> str:
     """The UUIDv5 of a row without an id: from its canonical JSON and its ordinal among equal rows (0 for the first)."""
     return str(uuid.uuid5(_NAMESPACE, f"{ordinal}:{canonical_json(row)}"))
+
+
+def unique_prompts(prompts: Iterable[Messages]) -> list[Messages]:
+    """Every prompt once, in the order in which each comes first."""
+    return list({prompt_id(prompt): prompt for prompt in prompts}.values())

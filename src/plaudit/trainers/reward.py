@@ -27,7 +27,7 @@ from plaudit.models.save import save_scorer
 from plaudit.rollout.decoding import context_of
 from plaudit.rollout.sampler import Sampling, sampled
 from plaudit.runs import RunDirectory, spawn_seed
-from plaudit.schemas.conversation import Messages, prompt_id
+from plaudit.schemas.conversation import Messages, prompt_id, unique_prompts
 from plaudit.schemas.errors import PlauditError
 from plaudit.schemas.feedback import Comparison, Ranking
 from plaudit.schemas.preference import PreferenceGroup, pooled, preference_group
@@ -271,7 +271,7 @@ def _asked(
     if config.reference not in ("", config.model):
         contexts.append(context_of(_reference(config)))
     context = min((one for one in contexts if one is not None), default=sys.maxsize)
-    unique = list({prompt_id(prompt): prompt for prompt in prompts}.values())
+    unique = unique_prompts(prompts)
     encoded, _ = encoded_prompts(unique, codec, max_tokens=config.max_tokens, too_long=TooLong.DROP)
     room = context - Sampling().max_new_tokens
     fitting = [prompt for prompt in encoded if len(prompt.token_ids) <= room]

@@ -13,7 +13,7 @@ from plaudit.rules import has_loop, is_decline, num_words, repeated_ngram_frac
 from plaudit.rules.instructions import followed_loosely, followed_strictly
 from plaudit.rules.readability import readability
 from plaudit.rules.toxicity import toxic_spans
-from plaudit.schemas.conversation import Messages, prompt_id
+from plaudit.schemas.conversation import Messages, prompt_id, unique_prompts
 from plaudit.schemas.feedback import Prompt
 from plaudit.schemas.protocols import Completion
 
@@ -137,7 +137,7 @@ def _answered(
     subject: Subject, prompts: Sequence[Messages], what: str
 ) -> tuple[list[Messages], list[Completion], tuple[str, ...]]:
     """The prompts that fit, each once, their answers, and what to say of the others."""
-    unique = list({prompt_id(prompt): prompt for prompt in prompts}.values())
+    unique = unique_prompts(prompts)
     pairs = list(zip(unique, subject.answers(unique, what), strict=True))
     kept = [(prompt, answer) for prompt, answer in pairs if answer is not None]
     notes = too_long(len(pairs) - len(kept), "prompts")
